@@ -7,9 +7,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-cargo doc --quiet --no-deps --package overlapped
-# Features of one package are not switched on beside another's.
-cargo doc --quiet --no-deps --package proactor --features http,metrics,tls,tokio,tokio-util,websocket
+# As the documentation of all packages is built, so that nothing is built twice.
+cargo doc --quiet --workspace --no-deps --all-features
 
 # An item's page without what it inherits: its own methods, variants and constants.
 items() {

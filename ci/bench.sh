@@ -6,20 +6,30 @@
 # Lints and tests the workspace of the bench, then asks ours and the peers that need nothing but
 # cargo for every workload. Needs what the ordinary build needs, crates.io, and two cores. Builds in
 # target/bench.
+#
+#     bash ci/bench.sh [--build]      builds the workspace of the bench, and runs nothing
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 target="${CARGO_TARGET_DIR:-$PWD/target}"
-cargo build --locked -p proactor-cli
-cargo build --locked -p proactor --example http
-cargo build --locked -p overlapped --examples
 
+build() {
+    cargo clippy --locked --workspace --all-targets -- -D warnings
+    cargo test --locked --workspace --no-run
+    cargo build --locked --workspace
+}
+if [ "${1:-}" = --build ]; then
+    cd bench
+    CARGO_TARGET_DIR="$target/bench" build
+    exit 0
+fi
+
+. ci/program.sh
 cd bench
 export CARGO_TARGET_DIR="$target/bench"
 cargo fmt --all --check
-cargo clippy --locked --workspace --all-targets -- -D warnings
+build
 cargo test --locked --workspace
-cargo build --locked --workspace
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -52,7 +62,7 @@ compare --rounds 1 --seconds 0.2 --warmup 0.05 --contestants ours,ours-poll,fast
 few() {
     (ulimit -n 2048 && compare --rounds 1 --seconds 0.2 --warmup 0.05 --contestants ours "$@")
 }
-if "$target/debug/proactor" doctor | grep -q 'direct descriptors: not asked for; with them'; then
+if "$program" doctor | grep -q 'direct descriptors: not asked for; with them'; then
     few --json "$work/many.json" --html "$work/many.html" \
         --case idle:sessions=4000,first=500,drain=1 \
         --case pingpong:connections=8,shards=2 \

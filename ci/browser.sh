@@ -17,8 +17,7 @@ command -v curl >/dev/null || need_packages curl
 
 screenshots="${1:-$scratch/screenshots}"
 mkdir -p "$screenshots"
-cargo build --locked -p proactor-cli
-program="${CARGO_TARGET_DIR:-$PWD/target}/debug/proactor"
+. ci/program.sh
 
 echo '== the page in Chromium'
 drive drive.py "$program" "$screenshots"

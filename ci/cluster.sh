@@ -4,12 +4,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-if [ -z "${NATS_SERVER:-}" ] && ! PATH="$PATH:/usr/sbin" command -v nats-server >/dev/null; then
-    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-        echo "ci/cluster.sh: nats-server is not installed; install it, or name it with NATS_SERVER" >&2
-        exit 1
-    fi
-    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends nats-server
-fi
-PATH="$PATH:/usr/sbin" cargo test --package proactor-cluster
-PATH="$PATH:/usr/sbin" cargo test --package proactor-cli --test program -- cluster
+. ci/debian-rust.sh
+PATH="$PATH:/usr/sbin"
+[ -n "${NATS_SERVER:-}" ] || command -v nats-server >/dev/null || need_packages nats-server
+# As `cargo test --workspace` has built them (see ci/program.sh).
+cargo test --locked --workspace --test nats --bins
+cargo test --locked --workspace --test program --bins -- cluster

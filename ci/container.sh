@@ -9,13 +9,12 @@ cd "$(dirname "$0")/.."
 
 . ci/debian-rust.sh
 . ci/scratch.sh
-target="${CARGO_TARGET_DIR:-$PWD/target}"
 command -v runc >/dev/null || need_packages runc
 
-cargo build --locked -p proactor-cli
+. ci/program.sh
 bundle="$scratch/bundle"
 mkdir -p "$bundle"
-"${as_root[@]}" sh packaging/container/root.sh "$target/debug/proactor" "$bundle/rootfs"
+"${as_root[@]}" sh packaging/container/root.sh "$program" "$bundle/rootfs"
 "${as_root[@]}" mkdir -p "$bundle/rootfs/proc" "$bundle/rootfs/dev" "$bundle/rootfs/sys"
 [ -z "$(find "$bundle/rootfs" -name '*sh' -perm /111 ! -type d)" ] || fail 'there is a shell in the root file system'
 

@@ -6,15 +6,29 @@
 as_root=()
 [ "$(id -u)" -eq 0 ] || as_root=(sudo)
 
-# Installs the Debian packages that are missing.
-need_packages() {
-    local missing=() package
+# Sets `missing`: those of these Debian packages that are not installed.
+find_missing() {
+    local package
+    missing=()
     for package in "$@"; do
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
     done
+}
+
+# Installs the Debian packages that are missing. Scripts that do so at the same time wait for each
+# other.
+need_packages() {
+    local missing
+    find_missing "$@"
     if [ ${#missing[@]} -gt 0 ]; then
-        "${as_root[@]}" apt-get update
-        "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
+        (
+            flock 9
+            find_missing "$@"
+            [ ${#missing[@]} -gt 0 ] || exit 0
+            # A service that a package starts must not keep the lock.
+            "${as_root[@]}" apt-get update 9>&-
+            "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}" 9>&-
+        ) 9>"${TMPDIR:-/tmp}/proactor-packages-$(id -u).lock"
     fi
 }
 

@@ -12,8 +12,8 @@ command -v curl > /dev/null || need_packages curl
 command -v wrk > /dev/null || need_packages wrk
 command -v h2load > /dev/null || need_packages nghttp2-client
 
-cargo build --locked -p proactor --example http
-example="${CARGO_TARGET_DIR:-$PWD/target}/debug/examples/http"
+. ci/program.sh
+example="$examples/http"
 
 # expect WHAT EXPECTED CURL-ARGUMENTS...
 expect() {

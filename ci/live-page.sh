@@ -16,8 +16,7 @@ cd "$(dirname "$0")/.."
 
 screenshots="${1:-$scratch/screenshots}"
 mkdir -p "$screenshots"
-cargo build --locked -p proactor-cli
-program="${CARGO_TARGET_DIR:-$PWD/target}/debug/proactor"
+. ci/program.sh
 
 echo '== the live page in Chromium'
 drive operate.py "$program" "$screenshots"

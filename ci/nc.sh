@@ -9,8 +9,7 @@ cd "$(dirname "$0")/.."
 . ci/scratch.sh
 nc -h 2>&1 | grep -q OpenBSD || need_packages netcat-openbsd
 
-cargo build --locked -p proactor-cli
-program="${CARGO_TARGET_DIR:-$PWD/target}/debug/proactor"
+. ci/program.sh
 # Waits until a process has ended.
 until_ended() {
     until_it_is "the end of $1" gone "$2"

@@ -17,7 +17,7 @@ without() {
 export PROACTOR_TEST_WITHOUT=uring WINSOCK_TEST_BACKENDS=poll
 unset PROACTOR_BACKEND
 without cargo test --locked --workspace
-without cargo test --locked --workspace --test program -- --ignored
+without cargo test --locked --workspace --test program --bins -- --ignored
 
 printf '\n== proactor without io_uring\n'
 without "$target/debug/proactor" doctor

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks what an operator has: a scrape of the metrics with Prometheus' own `promtool`, and the
-# admin listener with curl.
+# Checks what an operator has: a scrape of the metrics with Prometheus' own `promtool`, the admin
+# listener with curl, and the program with the feature `otel`.
 #
 # Installs `promtool` (Debian's prometheus) and curl if they are missing.
 set -euo pipefail
@@ -10,9 +10,9 @@ cd "$(dirname "$0")/.."
 . ci/scratch.sh
 command -v promtool >/dev/null || need_packages prometheus
 command -v curl >/dev/null || need_packages curl
+command -v systemd-socket-activate >/dev/null || need_packages systemd
 
-cargo build --locked -p proactor --example metrics
-example="${CARGO_TARGET_DIR:-$PWD/target}/debug/examples/metrics"
+. ci/program.sh
 
 # scrape [CURL OPTIONS]: the page of the example, into "$scratch/page".
 scrape() {
@@ -27,7 +27,7 @@ counts() {
 }
 
 echo '== a scrape'
-serve_example "$example" 127.0.0.1:0 127.0.0.1:0
+serve_example "$examples/metrics" 127.0.0.1:0 127.0.0.1:0
 pages="$(sed -n 's/^metrics on \(.*\)/\1/p' "$scratch/server.log")"
 exec 3<>"/dev/tcp/127.0.0.1/$port"
 for line in one two three; do
@@ -57,8 +57,6 @@ grep -q '^# UNIT proactor_turn_seconds seconds$' "$scratch/page" || fail 'the un
 stop "$server"
 
 echo '== the admin listener'
-cargo build --locked -p proactor-cli
-program="${CARGO_TARGET_DIR:-$PWD/target}/debug/proactor"
 socket="$scratch/admin.sock"
 # asked EXPECTED CURL-ARGUMENTS...: the body is in "$scratch/answer".
 asked() {
@@ -84,4 +82,12 @@ exec 3>&-
 asked 202 -X POST 'http://localhost/drain?timeout=10s'
 wait "$server" || fail 'the server has not ended in order'
 [ ! -e "$socket" ] || fail 'the socket is left'
+
+echo '== ten upgrades under 10,000 short connections, and socket activation'
+PROACTOR_TEST_UPGRADES=10 PROACTOR_TEST_SHORT_CONNECTIONS=10000 \
+    cargo test --locked --workspace --test program --bins -- upgrade::short upgrade::nor inherited::systemd
+
+echo '== spans for OpenTelemetry'
+cargo clippy --locked -p proactor-cli --features otel --all-targets -- -D warnings
+cargo test --locked -p proactor-cli --features otel --bins --test program -- traces:: otlp:: logs::
 echo '== all is well'

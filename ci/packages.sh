@@ -32,8 +32,9 @@ else
 fi
 
 echo '== the crates, as they would be published'
-# Each is built of what its package has in it. Nobody debugs that.
-CARGO_PROFILE_DEV_DEBUG=0 CARGO_INCREMENTAL=0 cargo publish --workspace --dry-run --locked --allow-dirty 2>"$scratch/publish.log" ||
+# Each is built of what its package has in it. In a target folder that is named, all are built
+# there, with what they share; otherwise each has one of its own.
+CARGO_TARGET_DIR="$target" CARGO_INCREMENTAL=0 cargo publish --workspace --dry-run --locked --allow-dirty 2>"$scratch/publish.log" ||
     fail 'the crates cannot be published'
 ! grep '^warning' "$scratch/publish.log" | grep -v 'aborting upload due to dry run' || fail 'publishing warns'
 
@@ -48,8 +49,7 @@ else
 fi
 
 echo '== the Debian package'
-command -v cargo-deb >/dev/null || [ -x "$target/tools/bin/cargo-deb" ] ||
-    cargo install --locked --quiet --root "$target/tools" --no-default-features --debug cargo-deb
+ci/cargo-deb.sh
 PATH="$PATH:$target/tools/bin"
 dpkg-query -W man-db >/dev/null 2>&1 || need_packages man-db
 package() {

@@ -12,8 +12,7 @@ command -v haproxy >/dev/null || need_packages haproxy
 command -v openssl >/dev/null || need_packages openssl
 command -v curl >/dev/null || need_packages curl
 
-cargo build --locked -p proactor-cli
-program="${CARGO_TARGET_DIR:-$PWD/target}/debug/proactor"
+. ci/program.sh
 
 # Asks for what was written, through a port: echoed PORT.
 echoed() {

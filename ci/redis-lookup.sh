@@ -22,8 +22,8 @@ answers() {
 until_it_is 'Redis answers' answers
 redis-cli -p "$port" set motd 'good morning' >/dev/null
 
-cargo build --quiet --package proactor --example redis_lookup
-target/debug/examples/redis_lookup "127.0.0.1:$port" 127.0.0.1:0 127.0.0.1:0 127.0.0.1:0 >"$scratch/example.log" &
+. ci/program.sh
+"$examples/redis_lookup" "127.0.0.1:$port" 127.0.0.1:0 127.0.0.1:0 127.0.0.1:0 >"$scratch/example.log" &
 started+=("$!")
 all_listen() {
     [ "$(wc -l <"$scratch/example.log")" -eq 3 ]

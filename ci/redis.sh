@@ -118,16 +118,15 @@ compare() {
     done
 }
 
-target="${CARGO_TARGET_DIR:-$PWD/target}"
 if [[ ${1-} == compare ]]; then
     cargo build --locked --release -p proactor --example redis
-    compare "$target/release/examples/redis" "${2:?how many rounds}"
+    compare "${CARGO_TARGET_DIR:-$PWD/target}/release/examples/redis" "${2:?how many rounds}"
     exit
 fi
-cargo build --locked -p proactor --example redis
+. ci/program.sh
 for backend in auto poll; do
     printf '== %s\n' "$backend"
-    PROACTOR_BACKEND=$backend serve_example "$target/debug/examples/redis" 127.0.0.1:0
+    PROACTOR_BACKEND=$backend serve_example "$examples/redis" 127.0.0.1:0
     check
     stop "$server"
 done

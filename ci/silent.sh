@@ -12,8 +12,7 @@ cd "$(dirname "$0")/.."
 nc -h 2>&1 | grep -q OpenBSD || need_packages netcat-openbsd
 command -v ip >/dev/null || need_packages iproute2
 
-cargo build --locked -p proactor-cli
-program="${CARGO_TARGET_DIR:-$PWD/target}/debug/proactor"
+. ci/program.sh
 space="silent$$"
 end() {
     end_started

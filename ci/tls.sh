@@ -13,10 +13,7 @@ cd "$(dirname "$0")/.."
 command -v openssl >/dev/null || need_packages openssl
 command -v curl >/dev/null || need_packages curl
 
-cargo build --locked -p proactor-cli
-cargo build --locked -p proactor --features tls --example tls_echo --example starttls
-target="${CARGO_TARGET_DIR:-$PWD/target}/debug"
-program="$target/proactor"
+. ci/program.sh
 
 # Two authorities, and certificates of theirs: authority NAME, certificate NAME AUTHORITY [OPTIONS].
 authority() {
@@ -153,7 +150,7 @@ exec 7>&-
 drained '1: the peer.s stream was cut'
 
 echo '== ALPN and the facts of a session: the example'
-serve_example "$target/examples/tls_echo" 127.0.0.1:0 "$scratch/server.pem" "$scratch/server.key" "$scratch/ca.pem"
+serve_example "$examples/tls_echo" 127.0.0.1:0 "$scratch/server.pem" "$scratch/server.key" "$scratch/ca.pem"
 answered 'hello' -CAfile "$scratch/ca.pem" -cert "$scratch/client.pem" -key "$scratch/client.key" -alpn other,lines
 says '^TLS 1.3, protocol lines, a certificate of [0-9]* bytes'
 refused 'another protocol' -CAfile "$scratch/ca.pem" -cert "$scratch/client.pem" -key "$scratch/client.key" -alpn other
@@ -234,7 +231,7 @@ asks other.test live -CAfile "$scratch/ca.pem"
 drained '2 clients' '1 upstream connection' 'not routed (1: no route for the name)'
 
 echo '== STARTTLS: the example'
-serve_example "$target/examples/starttls" 127.0.0.1:0 "$scratch/server.pem" "$scratch/server.key"
+serve_example "$examples/starttls" 127.0.0.1:0 "$scratch/server.pem" "$scratch/server.key"
 for version in -tls1_2 -tls1_3; do
     answered "secured $version" -starttls smtp -CAfile "$scratch/ca.pem" $version
     says 'Verification: OK'

@@ -10,8 +10,7 @@ cd "$(dirname "$0")/.."
 . ci/scratch.sh
 command -v tmux >/dev/null || need_packages tmux
 
-cargo build --locked -p proactor-cli
-program="${CARGO_TARGET_DIR:-$PWD/target}/debug/proactor"
+. ci/program.sh
 socket="$scratch/admin.sock"
 
 tmux() {

@@ -21,10 +21,7 @@ npm install --silent --no-fund --no-audit --prefix "$scratch/node" 'ws@8' >"$scr
 python="$scratch/python/bin/python"
 export NODE_PATH="$scratch/node/node_modules"
 
-cargo build --locked -p proactor-cli
-cargo build --locked -p proactor --features websocket --example websocket_client
-target="${CARGO_TARGET_DIR:-$PWD/target}/debug"
-program="$target/proactor"
+. ci/program.sh
 
 # Drains it. Its summary must have each of the texts.
 drained() {
@@ -87,7 +84,7 @@ for other in "$python ci/websocket/server.py" 'node ci/websocket/server.js'; do
     started+=("$server")
     until_it_is "$other listens" grep -q '^listening on ' "$scratch/other.log"
     port="$(sed -n 's/^listening on //p' "$scratch/other.log")"
-    speaks "our client with $other" "$target/examples/websocket_client" "127.0.0.1:$port" /chat
+    speaks "our client with $other" "$examples/websocket_client" "127.0.0.1:$port" /chat
     until_it_is 'the close code' grep -q '^code 4000 done' "$scratch/other.log"
     stop "$server"
 done

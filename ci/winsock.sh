@@ -116,10 +116,9 @@ step "the cases under Wine print what is recorded"
 two_at_a_time checked_wine_case "$cases"/*.c "$cases"/*.cpp || fail "cases differ under Wine. If they changed, record them: bash ci/winsock.sh --record"
 
 step "the cases on this library"
-export CARGO_PROFILE_DEV_DEBUG="${CARGO_PROFILE_DEV_DEBUG:-1}"
-cargo build --locked -p winsock
-timeout 300 cargo test --locked -p winsock
-built="${CARGO_TARGET_DIR:-$root/target}/debug"
+. ci/program.sh
+timeout 300 cargo test --locked --workspace --test behaviour --bins
+built="${program%/*}"
 export WINSOCK_DRIVER="$built/winsock-driver"
 
 # A server and its client, each with the command line before it. What both print, without the port.
@@ -220,7 +219,7 @@ said() {
 step "AddressSanitizer and UndefinedBehaviorSanitizer, on the poll backend"
 # Leaks are not looked for: threads that are still asleep when main returns own memory.
 WINSOCK_TEST_BACKENDS=poll WINSOCK_TEST_FLAGS="-fsanitize=address,undefined -fno-sanitize-recover=undefined" \
-    ASAN_OPTIONS=detect_leaks=0 timeout 300 cargo test --locked -p winsock --test behaviour
+    ASAN_OPTIONS=detect_leaks=0 timeout 300 cargo test --locked --workspace --test behaviour --bins
 
 step "10,000 sessions in the server of model I"
 sessions=10000
