@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The JavaScript client of sessions that are resumed, in Node, against the example `resume_web`: connections are cut at random,
-# and every packet is answered once, in order. Says so and ends if there is no Node with WebSocket (20.10 or later).
+# The JavaScript client of sessions that are resumed, in Node, against the example `resume_web`:
+# connections are cut at random, and every packet is answered once, in order. Tests nothing, and
+# says so, if there is no Node with WebSocket (20.10 or later).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
