@@ -13,6 +13,7 @@ mod http;
 mod outbound;
 mod peers;
 mod records;
+mod resumed;
 mod sent_on;
 mod sessions;
 mod sim_peer;
