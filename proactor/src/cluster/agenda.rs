@@ -22,7 +22,7 @@ struct State {
     faults: ClusterFaults,
     /// By the time at which it happens.
     waiting: VecDeque<(Time, Event)>,
-    /// The names of nodes that nothing reaches, and of which nothing reaches others.
+    /// The names of nodes that neither reach others nor are reached.
     cut_off: BTreeSet<Arc<str>>,
 }
 

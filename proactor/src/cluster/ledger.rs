@@ -114,7 +114,7 @@ impl Ledger {
             if !add(&mut reports, group, &gap) {
                 let has_room = reports.len() < MOST_REPORTS;
                 if !has_room && let Gap::Missed { node, .. } | Gap::MissedMail { node, .. } = &mut gap {
-                    // Whoever sends to the bus can make up any number of names.
+                    // A sender to the bus can make up any number of names.
                     *node = SEVERAL_NODES.into();
                 }
                 if has_room || !add(&mut reports, None, &gap) {

@@ -178,7 +178,7 @@ impl ResumeClient {
         };
         match self.stream.resume(has, &mut self.wire) {
             true => Ok(resumed),
-            false => Err(Malformed("it has what was not sent").into()),
+            false => Err(Malformed("it has more than was sent").into()),
         }
     }
 

@@ -146,7 +146,7 @@ impl Stream {
             (DATA, 5) => self.left = u32::from_be_bytes([number[0], number[1], number[2], number[3]]) as usize,
             (ACK, 9) => {
                 if !self.confirm(u64::from_be_bytes(*number)) {
-                    return Err(Malformed("it confirms what was not sent"));
+                    return Err(Malformed("it confirms more than was sent"));
                 }
             }
             (END, 1) => {

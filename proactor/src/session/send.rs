@@ -2,17 +2,18 @@
 //! completed send gives back.
 
 mod at_once;
+mod datagrams;
 mod metering;
 
 use overlapped::{Driver, Error, Op, buf::AnyBuf, buf::Packet, driver::OpId, driver::SocketId};
 
 use self::at_once::{Tried, read_again, send_own};
+use self::datagrams::{queue_datagrams, taken_by_port};
 pub(super) use self::metering::meter_queued;
 use self::metering::{meter_sent, meter_wire};
 
 use super::{away, holds::Hold, id::SessionId, reading, table::Record, timers::Timers};
 use crate::codec::{Codec, Frame, FrameError, Framing};
-use crate::datagrams::ports::Ports;
 use crate::error::SendError;
 use crate::group::local::LocalGroups;
 use crate::limits::SlowConsumer;
@@ -372,28 +373,6 @@ fn start_sealed(state: &mut ShardState, slot: u32, taken: Option<Taken>, ends: b
     state.submit(op, token::of(token::SEND, slot))
 }
 
-/// Queues packets to be sent as datagrams at the end of the turn.
-#[cold]
-fn queue_datagrams(state: &mut ShardState, slot: u32, taken: Taken) {
-    let ShardState { sessions, datagrams, send_memory, .. } = state;
-    let (Some((id, record, _)), Some(ports)) = (sessions.at_to_send(slot), datagrams) else { return };
-    record.sending = true;
-    match taken {
-        Taken::Bytes(bytes) => {
-            ports.queue(id, std::iter::once(&bytes[..]));
-            send_memory.keep(bytes);
-        }
-        // Not here: a datagram has its length before it, so it is not sent on as it came.
-        Taken::Packet(packet) => ports.queue(id, std::iter::once(&packet[..])),
-        Taken::Packets(packets) => ports.queue(id, packets.iter().map(|packet| &packet[..])),
-        Taken::Slice(slice) => ports.queue(id, std::iter::once(slice.as_ref())),
-        Taken::Gather(gather) => {
-            ports.queue(id, gather.iter());
-            send_memory.keep_gather(gather);
-        }
-    }
-}
-
 /// A send of a session with a transport has failed, or has ended while the session is away. Returns
 /// whether the session is to be closed.
 #[cold]
@@ -427,11 +406,6 @@ pub(super) fn start_wire(state: &mut ShardState, slot: u32, wire: Vec<u8>) {
     record.sending = true;
     let op = Op::send(record.socket, wire);
     state.submit(op, token::of(token::SEND, slot));
-}
-
-#[cold]
-fn taken_by_port(datagrams: &mut Option<Box<Ports>>, id: SessionId) -> usize {
-    datagrams.as_mut().map_or(0, |ports| ports.taken(id))
 }
 
 /// Takes back the memory of a completed send, and resumes what waited for room. Returns whether the

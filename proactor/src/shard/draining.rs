@@ -29,4 +29,46 @@ impl<H: Handler> Shard<H> {
         }
         busy || !due.is_empty()
     }
+
+    /// Enters the phase that the server was told of, or the last if draining has taken too long.
+    /// Says whether that is a new one.
+    pub(super) fn enter_phase(&mut self, told: Phase) -> bool {
+        let told = {
+            let state = &mut *self.logic.state();
+            let is_late = state.drain.is_on() && state.drain.is_late(state.driver.now());
+            let phase = if is_late { Phase::Stopping } else { told };
+            if phase <= self.phase {
+                return false;
+            }
+            let hands_over = phase == Phase::Draining && self.directory.drain_options().hands_over;
+            if !hands_over {
+                self.headers.end(&mut state.driver);
+            }
+            if let Some(acceptor) = &mut self.acceptor {
+                if self.phase == Phase::Running {
+                    acceptor.close(&mut state.driver, hands_over);
+                }
+                if phase == Phase::Stopping {
+                    acceptor.hasten_handing_over(&mut state.driver);
+                    acceptor.hasten_refusals(&mut state.driver);
+                }
+            }
+            self.phase = phase;
+            // The other nodes are told at once.
+            state.next_tell = state.next_tell.map(|_| state.timers.now());
+            match phase {
+                Phase::Draining => work::begin_drain(state, self.directory.drain_options()),
+                _ => {
+                    state.drain.end();
+                    state.attempts.close(&mut state.driver);
+                    work::cut_all(state);
+                    Vec::new()
+                }
+            }
+        };
+        for id in told {
+            self.logic.draining(id);
+        }
+        true
+    }
 }
