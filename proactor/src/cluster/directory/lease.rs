@@ -2,9 +2,9 @@
 //! of this node's keys holds. Knows no records, only what came of its calls.
 //!
 //! A node that sees the record unchanged for the time of the lease may delete it, which ends the
-//! lease. The node itself goes on for twice that time after the last renewal that it knows of, so that a
-//! pause of the network or of the records ends nothing that nobody has taken. So two sessions may
-//! have one key for at most the time of the lease.
+//! lease. The node itself goes on for twice that time after the last renewal that it knows of, so
+//! that a pause of the network or of the records ends nothing that nobody has taken. So two
+//! sessions may have one key for at most the time of the lease.
 
 use std::time::Duration;
 
