@@ -21,7 +21,7 @@ mkdir -p "$target/wine"
 # Without debug information it links in half the time. Nobody debugs that.
 windows() {
     printf '\n== for Windows: cargo %s\n' "$*"
-    CARGO_TARGET_DIR="$target" CARGO_PROFILE_DEV_DEBUG=0 CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER="${wine:-}" timeout 1500 bash -c \
+    CARGO_TARGET_DIR="$target" CARGO_PROFILE_DEV_DEBUG=0 CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER="${wine:-not-run}" timeout 1500 bash -c \
         '. ci/debian-rust.sh; debian_cargo "$1" --locked -Zbuild-std --target '"$triple"' \
             --workspace --exclude structure --exclude winsock "${@:2}"' - "$@"
 }
