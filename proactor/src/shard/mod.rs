@@ -106,6 +106,7 @@ impl<H: Handler> Shard<H> {
     /// Waits until something happens, and does what there is to do. Returns `false` when the shard
     /// has ended: it was told to, and its last session is closed.
     pub(crate) fn turn(&mut self) -> Result<bool, ServerError> {
+        let of_keys = self.deadline_of_keys();
         let wait = {
             let state = &mut *self.logic.state();
             let has_to_call = state.sessions.has_to_resume()
@@ -125,7 +126,7 @@ impl<H: Handler> Shard<H> {
                 || state.datagrams.as_ref().is_some_and(|ports| ports.has_to_go_on())
                 || self.acceptor.as_ref().is_some_and(Acceptor::has_to_go_on)
                 || !state.groups.may_wait();
-            match state.deadline() {
+            match earlier(state.deadline(), of_keys) {
                 _ if has_to_go_on => Wait::Poll,
                 // Neither a handler nor a task is called until the late shard has caught up.
                 _ if has_to_call && state.groups.is_held_back() => {
@@ -239,11 +240,13 @@ impl<H: Handler> Shard<H> {
 
     /// When it has something to do without being told.
     pub(crate) fn deadline(&self) -> Option<Time> {
-        let own = self.logic.state().deadline();
-        match self.directory.key_directory() {
-            Some(keys) if self.is_clustered => own.into_iter().chain(keys.deadline(self.shard)).min(),
-            _ => own,
-        }
+        earlier(self.logic.state().deadline(), self.deadline_of_keys())
+    }
+
+    /// When the keys of the cluster are to be turned, if this shard drives them.
+    fn deadline_of_keys(&self) -> Option<Time> {
+        let keys = self.directory.key_directory().filter(|_| self.is_clustered)?;
+        keys.deadline(self.shard)
     }
 
     pub(crate) fn live(&self) -> Live {
@@ -425,6 +428,10 @@ impl<H: Handler> Shard<H> {
         busy |= state.sessions.is_dirty() || state.groups.has_news();
         busy | (state.drain.is_on() && work::go_on(state))
     }
+}
+
+fn earlier(one: Option<Time>, other: Option<Time>) -> Option<Time> {
+    one.into_iter().chain(other).min()
 }
 
 /// The shard is gone: what other threads know of its sessions goes too. They are not closed.

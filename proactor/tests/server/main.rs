@@ -13,6 +13,7 @@ mod cluster {
     mod keys_simulation;
     mod nodes;
     mod presence;
+    mod renewal;
     mod simulation;
 }
 mod codec {
