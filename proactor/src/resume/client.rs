@@ -157,8 +157,10 @@ impl ResumeClient {
                 (rest, Some(self.answered(answer)?))
             }
         };
-        self.stream.receive(&mut records)?;
+        let done = self.stream.receive(&mut records);
+        // What was good before an error is counted.
         self.plain.append(&mut records);
+        done?;
         self.stream.acknowledge_if_due(&mut self.wire);
         Ok(resumed)
     }

@@ -43,15 +43,10 @@ impl Resuming {
         }
     }
 
-    /// Takes what came, and leaves in `bytes` what it is of the session's stream. Appends to
-    /// `answer` what the peer has to know.
-    pub(crate) fn receive(&mut self, bytes: &mut Vec<u8>, answer: &mut Vec<u8>) -> Result<(), Malformed> {
+    /// Takes what came, and leaves in `bytes` what it is of the session's stream.
+    pub(crate) fn receive(&mut self, bytes: &mut Vec<u8>) -> Result<(), Malformed> {
         match &mut self.phase {
-            Phase::Open { stream, .. } => {
-                stream.receive(bytes)?;
-                stream.acknowledge_if_due(answer);
-                return Ok(());
-            }
+            Phase::Open { stream, .. } => return stream.receive(bytes),
             Phase::Asked(_) if bytes.is_empty() => {}
             Phase::Asked(_) => return Err(Malformed("it goes on before it is answered")),
             Phase::Hello(came) => {
@@ -121,11 +116,11 @@ mod tests {
     fn nothing_may_follow_a_hello_before_its_answer() {
         for more in [&b"PRS1\x00\x10"[..], b"PRS1\x00"] {
             let mut resuming = Resuming::new(Resume::new());
-            let came = resuming.receive(&mut more.to_vec(), &mut Vec::new());
+            let came = resuming.receive(&mut more.to_vec());
             assert_eq!(came.is_ok(), more.len() == 5);
             if came.is_ok() {
                 assert_eq!(resuming.asked(), Some(&Hello::New));
-                assert!(resuming.receive(&mut vec![0], &mut Vec::new()).is_err());
+                assert!(resuming.receive(&mut vec![0]).is_err());
             }
         }
     }

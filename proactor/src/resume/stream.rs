@@ -104,8 +104,17 @@ impl Stream {
 
     /// Appends to `wire` how much has come, if the peer should know by now.
     pub(crate) fn acknowledge_if_due(&mut self, wire: &mut Vec<u8>) {
-        let due = if self.has_peer_ended { 1 } else { (self.keep / ACK_PART).max(1) as u64 };
-        self.acknowledge(due, wire);
+        self.acknowledge(self.due(), wire);
+    }
+
+    /// Whether the peer should be told what has come. Behind the own end nothing is said.
+    pub(crate) fn owes_acknowledgement(&self) -> bool {
+        !self.has_ended && self.received - self.told >= self.due()
+    }
+
+    /// How much has to come before the peer is told.
+    fn due(&self) -> u64 {
+        if self.has_peer_ended { 1 } else { (self.keep / ACK_PART).max(1) as u64 }
     }
 
     fn acknowledge(&mut self, least: u64, wire: &mut Vec<u8>) {
@@ -119,10 +128,10 @@ impl Stream {
     /// Makes of received records the bytes of the peer's stream, in place.
     ///
     /// # Errors
-    /// The peer broke the protocol. Nothing more may be received.
+    /// The peer broke the protocol. Nothing more may be received. What was good before is there.
     pub(crate) fn receive(&mut self, bytes: &mut Vec<u8>) -> Result<(), Malformed> {
-        let (mut at, mut plain) = (0, 0);
-        while at < bytes.len() {
+        let (mut at, mut plain, mut done) = (0, 0, Ok(()));
+        while at < bytes.len() && done.is_ok() {
             if self.left > 0 {
                 let count = self.left.min(bytes.len() - at);
                 bytes.copy_within(at..at + count, plain);
@@ -132,10 +141,10 @@ impl Stream {
             }
             self.head[self.head_len] = bytes[at];
             (at, self.head_len) = (at + 1, self.head_len + 1);
-            self.record()?;
+            done = self.record();
         }
         bytes.truncate(plain);
-        Ok(())
+        done
     }
 
     /// One more byte of a record's head has come.
@@ -145,7 +154,12 @@ impl Stream {
             (DATA | END, _) if self.has_peer_ended => return Err(Malformed("it goes on behind its end")),
             (DATA, 5) => self.left = u32::from_be_bytes([number[0], number[1], number[2], number[3]]) as usize,
             (ACK, 9) => {
-                if !self.confirm(u64::from_be_bytes(*number)) {
+                let mut has = u64::from_be_bytes(*number);
+                if self.has_peer_ended {
+                    // What is sent behind the peer's end is not kept, and not counted.
+                    has = has.min(self.confirmed + self.kept.len() as u64);
+                }
+                if !self.confirm(has) {
                     return Err(Malformed("it confirms more than was sent"));
                 }
             }
@@ -283,6 +297,30 @@ mod tests {
         assert_eq!((one.kept(), one.room()), (0, 16), "a record of data brings what has come");
         assert!(one.reaches(20) && !one.reaches(19) && !one.reaches(21));
         assert!(!one.resume(19, &mut Vec::new()), "that is not kept any more");
+    }
+
+    #[test]
+    fn a_peer_that_has_ended_its_stream_confirms_what_is_sent_later() {
+        let (mut one, mut other) = (Stream::new(16), Stream::new(16));
+        let mut wire = carried(&mut one, b"before");
+        other.end(&mut wire);
+        let (_, end) = wire.split_at(11);
+        assert_eq!(received(&mut one, end), b"");
+        let more = carried(&mut one, &[7; 100]);
+        assert_eq!((received(&mut other, &wire[..11]), received(&mut other, &more).len()), (b"before".to_vec(), 100));
+        let mut answer = Vec::new();
+        other.acknowledge_if_due(&mut answer);
+        assert_eq!(answer[1..], 106_u64.to_be_bytes());
+        assert_eq!((received(&mut one, &answer), one.kept()), (vec![], 0));
+    }
+
+    #[test]
+    fn what_was_good_before_a_fault_is_there() {
+        let (mut one, mut other) = (Stream::new(16), Stream::new(16));
+        let mut wire = carried(&mut one, b"good");
+        wire.push(0x13);
+        assert!(other.receive(&mut wire).is_err());
+        assert_eq!((&wire[..], other.received()), (&b"good"[..], 4));
     }
 
     #[test]

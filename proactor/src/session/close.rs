@@ -58,7 +58,8 @@ pub(crate) fn begin_if_open(state: &mut ShardState, id: SessionId, reason: Close
 pub(crate) fn begin_as(state: &mut ShardState, slot: u32, reason: CloseReason, mode: CloseMode) {
     let is_away = state.away.has(slot);
     let mode = if is_away { CloseMode::Abort } else { mode };
-    let kept = if is_away { away::unconfirmed(state, slot) } else { 0 };
+    // What is in flight is in the outbox and kept too.
+    let (in_flight, kept) = if is_away { away::unconfirmed(state, slot) } else { (0, 0) };
     let ShardState { sessions, timers, logic_timers, to_wake, directory, endings, driver, look_again, .. } = state;
     let graceful = matches!(mode, CloseMode::Graceful { .. });
     let id = sessions.id(slot);
@@ -83,9 +84,9 @@ pub(crate) fn begin_as(state: &mut ShardState, slot: u32, reason: CloseReason, m
     {
         meter.of(record.activity.listener()).too_slow.add(1);
     }
-    let left = record.outbox.len();
+    let left = record.outbox.len().saturating_sub(in_flight);
     // A reset also takes back what the peer's system has not confirmed.
-    let unconfirmed = if mode == CloseMode::Abort { driver.unsent(record.socket).unwrap_or(0) } else { 0 };
+    let unconfirmed = if mode == CloseMode::Abort && !is_away { driver.unsent(record.socket).unwrap_or(0) } else { 0 };
     let missing = left.max(unconfirmed) + kept;
     if !graceful && missing > 0 {
         endings.cut(slot, missing);
@@ -311,8 +312,8 @@ fn cancel_attempts(state: &mut ShardState, slot: u32) {
 /// still to come.
 pub(crate) fn shut_down(state: &mut ShardState, slot: u32) {
     let Some(record) = state.sessions.open_at(slot).filter(|record| record.ends.takes_more()) else { return };
-    if record.is_datagrams() {
-        // There is no stream to end.
+    // There is no stream to end, or nobody could come back to it.
+    if record.is_datagrams() || state.away.has(slot) {
         return begin(state, slot, CloseReason::ByHandler);
     }
     record.ends.ask_own();
@@ -327,6 +328,16 @@ pub(crate) fn shut_down(state: &mut ShardState, slot: u32) {
         }
     }
     state.sessions.send_later(slot);
+}
+
+/// The peer has ended its stream. Says whether its session is away, which closes: nobody could come
+/// back to it.
+pub(super) fn peer_ended_away(state: &mut ShardState, slot: u32) -> bool {
+    let is_away = state.away.has(slot);
+    if is_away {
+        begin_as(state, slot, CloseReason::Reset, CloseMode::Abort);
+    }
+    is_away
 }
 
 /// After a turn's sends: if our stream is to end and nothing is left to be sent, it ends.

@@ -64,6 +64,10 @@ pub(crate) fn release(state: &mut ShardState, slot: u32, hold: Hold) {
 /// The session is over its rate until this moment.
 #[cold]
 pub(crate) fn hold_until(state: &mut ShardState, slot: u32, at: Time) {
+    // Nothing is read from one that is away, and its window ends by the same deadline.
+    if state.away.has(slot) {
+        return;
+    }
     hold(state, slot, Hold::OverRate);
     if let Some(record) = state.sessions.open_at(slot) {
         state.timers.release_at(slot, &record.activity, at);

@@ -258,23 +258,20 @@ fn stream_ended<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u32) {
     }
     {
         let state = &mut *logic.state();
-        let ShardState { sessions, transports, .. } = state;
-        if sessions.open_at(slot).is_none() {
+        if state.sessions.open_at(slot).is_none() {
             return;
         }
-        let transport = transports.at_mut(slot);
-        if transport.as_ref().is_some_and(|transport| transport.is_opening()) {
+        if state.transports.is_opening(slot) {
             return opening::fail(state, slot, TlsFailure::Ended.into());
         }
         // So the connection is lost. The session may go on with another.
-        if transports.is_resumable(slot) && away::begin(state, slot) {
+        if state.transports.is_resumable(slot) && away::begin(state, slot) {
             return;
         }
         let ShardState { sessions, transports, .. } = state;
         let Some(record) = sessions.open_at(slot) else { return };
-        let transport = transports.at(slot);
         // The end of a WebSocket is its close frame, over TLS too.
-        if record.is_websocket() || transport.is_some_and(|transport| !transport.has_ended()) {
+        if record.is_websocket() || transports.at(slot).is_some_and(|transport| !transport.has_ended()) {
             record.ends.peer_cut();
         }
     }
@@ -285,6 +282,9 @@ fn stream_ended<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u32) {
 fn peer_ended<H: Handler>(logic: &mut Logic<H>, slot: u32) {
     {
         let state = &mut *logic.state();
+        if close::peer_ended_away(state, slot) {
+            return;
+        }
         let ShardState { sessions, timers, .. } = state;
         let Some(record) = sessions.open_at(slot) else { return };
         if record.is_websocket() {

@@ -243,7 +243,12 @@ impl Transport {
         plain: &mut Vec<u8>,
         spare: impl FnOnce() -> Vec<u8>,
     ) -> Result<(), Failure> {
-        self.receive_in_layer(bytes, plain, spare)?;
+        let received = self.receive_in_layer(bytes, plain, spare);
+        if received.is_err() && self.resuming.is_some() {
+            // Records that are not counted, which the peer sends again.
+            plain.clear();
+        }
+        received?;
         #[cfg(feature = "websocket")]
         self.go_on_upgrading(plain)?;
         self.go_on_resuming(plain)
@@ -348,7 +353,7 @@ impl Transport {
     }
 
     pub(crate) fn has_output(&self) -> bool {
-        !self.output.is_empty()
+        !self.output.is_empty() || self.owes_acknowledgement()
     }
 
     /// Whether the peer has said that its stream ends.
@@ -382,6 +387,10 @@ impl Transport {
                 &records
             }
         };
+        self.seal_in_layer(plain, wire)
+    }
+
+    fn seal_in_layer(&mut self, plain: &[u8], wire: &mut Vec<u8>) -> Result<(), Failure> {
         let sealed = self.call(|layer, input, _| layer.seal(input, plain, wire))?;
         self.check(sealed)
     }
@@ -404,6 +413,11 @@ impl Transport {
     /// A send begins with so many of the outbox's bytes in it.
     pub(crate) fn send_begins(&mut self, plain: usize) {
         self.in_flight.push_back(plain);
+    }
+
+    /// How many of the outbox's bytes are in flight.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.iter().sum()
     }
 
     /// The oldest send has ended. Returns how many of the outbox's bytes were in it.

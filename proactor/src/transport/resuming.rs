@@ -71,10 +71,32 @@ impl Transport {
             self.say(&frames)?;
         }
         let Some(resuming) = &mut self.resuming else { return Ok(()) };
-        let mut answer = Vec::new();
-        resuming.receive(plain, &mut answer).map_err(|malformed| Failure::resume(malformed.0))?;
-        let answer = self.carried(answer);
-        self.say(&answer)
+        resuming.receive(plain).map_err(|malformed| Failure::resume(malformed.0))
+    }
+
+    /// Whether the peer is to be told what has come. That is no output: a peer that does not read
+    /// is told once, with the next send.
+    pub(super) fn owes_acknowledgement(&self) -> bool {
+        let stream = self.resuming.as_ref().and_then(|resuming| resuming.stream());
+        !self.has_failed && self.opening.is_none() && stream.is_some_and(Stream::owes_acknowledgement)
+    }
+
+    /// Appends to `wire` what has come, if the peer should know by now.
+    pub(super) fn acknowledge(&mut self, wire: &mut Vec<u8>) -> Result<(), Failure> {
+        if !self.owes_acknowledgement() {
+            return Ok(());
+        }
+        let mut records = Vec::new();
+        if let Some(stream) = self.resuming.as_mut().and_then(|resuming| resuming.stream_mut()) {
+            stream.acknowledge_if_due(&mut records);
+        }
+        let records = self.carried(records);
+        self.seal_in_layer(&records, wire)
+    }
+
+    /// Bytes of the session are missing on the wire: no connection can go on from here.
+    pub(super) fn forget_resuming(&mut self) {
+        self.resuming = None;
     }
 
     /// What records are for the layer.
@@ -128,8 +150,7 @@ impl Transport {
         let answer = self.carried(answer);
         // Not by way of the output: what was kept may be more than a layer has to say.
         self.take_output(wire);
-        let sealed = self.call(|layer, input, _| layer.seal(input, &answer, wire))?;
-        self.check(sealed)
+        self.seal_in_layer(&answer, wire)
     }
 
     /// Takes it apart, to be moved to another thread. `None` if no session can be asked for by it.
@@ -178,5 +199,33 @@ impl Moving {
             tunnel: self.tunnel,
             ..begun
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resume::token::Mint;
+
+    #[test]
+    fn a_peer_that_does_not_read_is_told_once_what_has_come() {
+        let opening = Opening { timeout: Duration::ZERO, _place: None, outbound: None, failure: None };
+        let mut transport = Transport::new(Layer::Plain, opening).resumed_by(&Resume::new().keep(16));
+        let (mut plain, mut wire) = (Vec::new(), Vec::new());
+        transport.receive(&mut b"PRS1\0".to_vec(), &mut plain, Vec::new).unwrap();
+        transport.begin_session(Mint::new().token("0.1.2".parse().unwrap(), 3), None).unwrap();
+        assert!(transport.take_opened().is_some());
+        transport.take_output(&mut wire);
+        let count = 40_000_u64;
+        for _ in 0..count {
+            transport.receive(&mut b"\x10\0\0\0\x01x".to_vec(), &mut plain, Vec::new).unwrap();
+            assert_eq!(std::mem::take(&mut plain), b"x");
+        }
+        assert!(transport.has_output());
+        wire.clear();
+        transport.take_output(&mut wire);
+        transport.acknowledge(&mut wire).unwrap();
+        assert_eq!(wire, [&[0x11][..], &count.to_be_bytes()].concat());
+        assert!(!transport.has_output());
     }
 }

@@ -208,6 +208,7 @@ impl Transports {
     ) -> Result<(), Failure> {
         let Some(transport) = self.by_slot.get_mut(&slot) else { return Ok(()) };
         transport.take_output(wire);
+        let acknowledged = transport.acknowledge(wire);
         let before = wire.len();
         let sealed = match taken {
             None => Ok(()),
@@ -229,7 +230,9 @@ impl Transports {
                 sealed
             }
         };
+        let sealed = acknowledged.and(sealed);
         if sealed.is_err() {
+            transport.forget_resuming();
             wire.truncate(before);
         } else if ends {
             transport.end(wire);

@@ -86,7 +86,9 @@ mod registry {
 mod resume {
     mod away;
     mod cuts;
+    mod ends;
     mod hostile;
+    mod listeners;
     mod logic;
     mod peer;
     mod sockets;

@@ -61,3 +61,43 @@ fn a_session_goes_on_over_another_connection_to_any_shard() {
         assert_eq!((stats.closed_in_all(), stats.sessions, stats.tls_failures().count()), (0, 1, 0));
     }
 }
+
+#[test]
+fn what_comes_with_a_record_that_is_not_tls_comes_once() {
+    let authority = Authority::new();
+    let listener = Listener::new(AT).tls(&authority.tls()).codec(LengthPrefixed::u16()).resume(Resume::new());
+    let sim = Server::builder().listen(listener).simulate(&Network::new(3), Tasks::new(number)).unwrap();
+    let mut client = ResumeClient::new();
+    for is_first in [true, false] {
+        let mut peer = SimPeer::new(sim.client(AT, Raw), authority.peer().connection(NAME));
+        peer.shake();
+        client.connected();
+        let hello = peer.seal(&client.take_wire());
+        peer.client.send_bytes(hello);
+        let mut came = Vec::new();
+        let mut is_answered = false;
+        while !is_answered || !is_first && came.len() < 6 {
+            let mut bytes = [0; 100];
+            match peer.connection.reader().read(&mut bytes) {
+                Ok(count @ 1..) => is_answered |= client.received(&bytes[..count]).unwrap().is_some(),
+                _ => peer.hear(),
+            }
+            came.extend(client.take_received());
+            let wire = peer.seal(&client.take_wire());
+            if !wire.is_empty() {
+                peer.client.send_bytes(wire);
+            }
+        }
+        if is_first {
+            client.send(b"\0\x03abc");
+            let mut wire = peer.seal(&client.take_wire());
+            wire.extend(b"\x17\x03\x03\0\x20 it is not sealed with this key ...");
+            peer.client.send_bytes(wire);
+            sim.advance(std::time::Duration::from_secs(1));
+        } else {
+            assert_eq!(came, b"\0\x04\x01abc");
+        }
+    }
+    let stats = sim.handle().stats();
+    assert_eq!((stats.resumed, stats.closed_in_all(), stats.sessions), (1, 0, 1));
+}

@@ -40,16 +40,27 @@ pub(super) fn begin(state: &mut ShardState, slot: u32) -> bool {
     if state.away.has(slot) {
         return true;
     }
-    let ShardState { sessions, transports, directory, drain, .. } = state;
+    let ShardState { transports, directory, .. } = state;
+    let Some(resuming) = transports.at(slot).and_then(Transport::resuming) else { return false };
+    let place = Place::take(&directory.away, resuming.settings().most_sessions_away());
+    place.is_some() && begin_in(state, slot, place)
+}
+
+/// As [`begin`], with this place among the sessions that are away.
+fn begin_in(state: &mut ShardState, slot: u32, place: Option<Place>) -> bool {
+    if state.away.has(slot) {
+        return true;
+    }
+    let ShardState { sessions, transports, drain, .. } = state;
     let Some(record) = sessions.open_at(slot) else { return false };
     let Some(transport) = transports.at(slot).filter(|transport| !transport.is_opening()) else { return false };
-    let Some(resuming) = transport.resuming() else { return false };
+    if transport.resuming().is_none() {
+        return false;
+    }
     // What one side has ended is not resumed, nor is anything when nobody is let in.
     if record.ends.has_peer_ended() || !record.ends.takes_more() || drain.has_begun() {
         return false;
     }
-    let most = resuming.settings().most_sessions_away();
-    let Some(place) = Place::take(&directory.away, most) else { return false };
     let window = transport.window();
     record.sending = true;
     let socket = record.socket;
@@ -74,8 +85,10 @@ pub(crate) fn socket_closed(state: &mut ShardState, slot: u32) -> Option<Option<
     Some(waiting)
 }
 
-/// Bytes that a session's peer has not confirmed, if it can be resumed.
-pub(super) fn unconfirmed(state: &ShardState, slot: u32) -> usize {
-    let resuming = state.transports.at(slot).and_then(Transport::resuming);
-    resuming.and_then(|resuming| resuming.stream()).map_or(0, |stream| stream.kept())
+/// Bytes that are in flight, and those that a session's peer has not confirmed, if it can be
+/// resumed.
+pub(super) fn unconfirmed(state: &ShardState, slot: u32) -> (usize, usize) {
+    let Some(transport) = state.transports.at(slot) else { return (0, 0) };
+    let stream = transport.resuming().and_then(|resuming| resuming.stream());
+    (transport.in_flight(), stream.map_or(0, |stream| stream.kept()))
 }

@@ -1,22 +1,26 @@
 //! Connections that ask for a session: from the hello to the session that goes on with it, perhaps
 //! on another shard.
 
+use overlapped::driver::CloseMode;
 use overlapped::mailbox::MailError;
 
 use super::returning::Returning;
 use crate::connect::reset;
 use crate::flight::FlightKind;
 use crate::resume::{Afresh, token::Token, wire::Hello};
-use crate::session::{delivery::Delivery, holds::Hold, opening, reading, send};
+use crate::session::{close, delivery::Delivery, holds::Hold, opening, reading, reason::CloseReason, send};
 use crate::shard::directory::Mail;
 use crate::shard::state::ShardState;
 use crate::transport::Transport;
+use crate::transport::opening::Place;
 
 /// A new connection's hello has come. Says whether it is a session from now on; otherwise it is
 /// moved to the session that it asks for.
 #[cold]
 pub(crate) fn answer(state: &mut ShardState, slot: u32) -> bool {
-    let asked = state.transports.at(slot).and_then(|transport| transport.resuming()?.asked());
+    let ShardState { sessions, transports, .. } = state;
+    let Some(listener) = sessions.open_at(slot).map(|record| record.activity.listener()) else { return false };
+    let asked = transports.at(slot).and_then(|transport| transport.resuming()?.asked());
     let afresh = match asked.cloned() {
         None => return false,
         Some(Hello::New) => None,
@@ -24,7 +28,7 @@ pub(crate) fn answer(state: &mut ShardState, slot: u32) -> bool {
         Some(Hello::Resume { token, has }) => {
             let shard = token.session().shard();
             let admitted = match shard == state.shard {
-                true => admits(state, &token, has),
+                true => admits(state, &token, has, listener),
                 false if shard < state.directory.shard_count() => Ok(()),
                 false => Err(Afresh::Unknown),
             };
@@ -58,12 +62,15 @@ pub(crate) fn begin(state: &mut ShardState, slot: u32, afresh: Option<Afresh>) {
     }
 }
 
-/// Whether a client may go on with the session that it names, which is one of this shard.
-fn admits(state: &mut ShardState, token: &Token, has: u64) -> Result<(), Afresh> {
+/// Whether a client that came by this listener may go on with the session that it names, which is
+/// one of this shard.
+fn admits(state: &mut ShardState, token: &Token, has: u64, listener: u8) -> Result<(), Afresh> {
     let id = token.session();
     let ShardState { sessions, transports, .. } = state;
     let record = sessions.open(id).ok_or(Afresh::Unknown)?;
-    if record.ends.has_peer_ended() || !record.ends.takes_more() {
+    // Another listener may ask less of its clients, and its packets are in other frames.
+    let is_other = record.activity.listener() != listener;
+    if is_other || record.ends.has_peer_ended() || !record.ends.takes_more() {
         return Err(Afresh::Unknown);
     }
     let transport = transports.at(id.slot()).filter(|transport| !transport.is_opening());
@@ -115,12 +122,13 @@ pub(crate) fn depart(state: &mut ShardState, slot: u32) -> Result<(), Afresh> {
 
 /// A connection has come for a session of this shard. Gives it back if it is to begin afresh.
 pub(crate) fn arrive(state: &mut ShardState, returning: Returning) -> Result<(), (Box<Returning>, Afresh)> {
-    if let Err(afresh) = admits(state, &returning.token, returning.has) {
+    let listener = returning.permit.listener();
+    if let Err(afresh) = admits(state, &returning.token, returning.has, listener) {
         return Err((Box::new(returning), afresh));
     }
     let slot = returning.token.session().slot();
-    // The newer connection wins.
-    if !super::begin(state, slot) {
+    // The newer connection wins. It is here, so the session needs no place among those away.
+    if !super::begin_in(state, slot, None) {
         return Err((Box::new(returning), Afresh::Unknown));
     }
     if let Some(returning) = state.away.wait(slot, returning) {
@@ -129,8 +137,31 @@ pub(crate) fn arrive(state: &mut ShardState, returning: Returning) -> Result<(),
     Ok(())
 }
 
-/// A session goes on with a new connection.
+/// A session goes on with a new connection, or is away as before.
 pub(crate) fn attach(state: &mut ShardState, slot: u32, returning: Returning) {
+    goes_on(state, slot, returning);
+    take_place(state, slot);
+}
+
+/// A session that is still away needs a place for that. Without one it ends.
+fn take_place(state: &mut ShardState, slot: u32) {
+    if !state.away.lacks_place(slot) {
+        return;
+    }
+    let ShardState { transports, directory, away, .. } = state;
+    let settings = transports.at(slot).and_then(Transport::resuming).map(|resuming| resuming.settings());
+    match settings.and_then(|settings| Place::take(&directory.away, settings.most_sessions_away())) {
+        Some(place) => away.give_place(slot, place),
+        None => close::begin_as(state, slot, CloseReason::Reset, CloseMode::Abort),
+    }
+}
+
+fn goes_on(state: &mut ShardState, slot: u32, returning: Returning) {
+    // While it waited, the old connection may have confirmed more than its client says to have.
+    let listener = returning.permit.listener();
+    if admits(state, &returning.token, returning.has, listener).is_err() {
+        return returning.reset();
+    }
     let Returning { has, connection, peer, mut permit, header, transport, .. } = returning;
     let socket = match state.driver.adopt(connection) {
         Ok(socket) => socket,

@@ -22,8 +22,8 @@ pub(crate) struct Away {
 }
 
 struct Entry {
-    /// One of those that the server has.
-    _place: Place,
+    /// One of those that the server has. None is needed while another connection is there.
+    place: Option<Place>,
     /// The close of the old socket is in flight.
     is_closing: bool,
     /// The newest of the connections that wait for that.
@@ -99,8 +99,19 @@ impl Away {
     }
 
     /// A session has lost its connection, whose close is in flight.
-    pub(super) fn begin(&mut self, slot: u32, place: Place) {
-        self.by_slot.insert(slot, Entry { _place: place, is_closing: true, waiting: None });
+    pub(super) fn begin(&mut self, slot: u32, place: Option<Place>) {
+        self.by_slot.insert(slot, Entry { place, is_closing: true, waiting: None });
+    }
+
+    /// Whether it is away without a place.
+    pub(super) fn lacks_place(&self, slot: u32) -> bool {
+        self.by_slot.get(&slot).is_some_and(|entry| entry.place.is_none())
+    }
+
+    pub(super) fn give_place(&mut self, slot: u32, place: Place) {
+        if let Some(entry) = self.by_slot.get_mut(&slot) {
+            entry.place = Some(place);
+        }
     }
 
     /// Its old socket is closed. `None` if it is not away; otherwise the connection that waits.

@@ -9,7 +9,7 @@ use proactor::{
     Timeouts,
 };
 
-use super::logic::{Counting, Told};
+use super::logic::Counting;
 use super::peer::{AT, Budget, How, Peer};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -158,6 +158,22 @@ fn only_so_many_sessions_are_away_at_a_time() {
 }
 
 #[test]
+fn a_client_that_is_here_takes_its_session_over_however_many_are_away() {
+    for shards in [1, 2] {
+        let (sim, logic, mut first) = away(builder(Resume::new().most_away(1)).shards(shards));
+        let mut second = Peer::new();
+        second.connect(&sim, Budget::NONE);
+        for number in 1..5 {
+            second.ask(&sim, b"x", number);
+            second.cut(&sim, How::Unseen);
+        }
+        first.ask(&sim, b"back", 2);
+        assert_eq!((logic.sessions().len(), logic.closed()), (2, vec![]));
+        assert_eq!(sim.handle().stats().resumed, 4);
+    }
+}
+
+#[test]
 fn the_newer_of_two_connections_wins() {
     for shards in [1, 2] {
         let logic = Counting::default();
@@ -211,23 +227,4 @@ fn the_logic_closes_a_session_that_is_away() {
     assert_eq!(logic.closed(), [CloseReason::ByHandler]);
     assert_eq!(sim.handle().stats().sessions, 0);
     assert_eq!(peer.come_back(&sim), Resumed::Afresh(Afresh::Unknown));
-}
-
-#[test]
-fn a_peer_that_ends_its_stream_is_not_waited_for() {
-    let (logic, mut peer) = (Counting::default(), Peer::new());
-    let sim = start(builder(Resume::new()), &logic);
-    peer.connect(&sim, Budget::NONE);
-    peer.ask(&sim, b"x", 1);
-    peer.client.end();
-    assert!(peer.write(&sim));
-    while !peer.client.has_ended() {
-        assert!(peer.read(&sim));
-    }
-    peer.cut(&sim, How::Closed);
-    sim.advance(SECOND);
-    let told = logic.told();
-    assert_eq!(told[2], Told::Ended);
-    assert_eq!(logic.closed(), [CloseReason::ByPeer]);
-    assert_eq!(sim.handle().stats().sessions, 0);
 }
