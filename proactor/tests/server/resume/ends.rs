@@ -7,7 +7,7 @@ use proactor::{
     Afresh, AsyncSession, CloseReason, Handler, Listener, Network, Resume, Resumed, Server, Simulation, Tasks,
 };
 
-use super::logic::{Counting, Told, answer};
+use super::logic::{Counting, Told};
 use super::peer::{AT, Budget, How, Peer};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -34,31 +34,6 @@ fn a_peer_that_ends_its_stream_is_not_waited_for() {
     assert_eq!(told[2], Told::Ended);
     assert_eq!(logic.closed(), [CloseReason::ByPeer]);
     assert_eq!(sim.handle().stats().sessions, 0);
-}
-
-#[test]
-fn what_is_sent_behind_the_peers_end_comes_whole_however_long_it_is() {
-    let (logic, mut peer) = (Counting::default(), Peer::new());
-    let sim = start(Resume::new().keep(1024), logic.clone());
-    peer.connect(&sim, Budget::NONE);
-    peer.ask(&sim, b"x", 1);
-    let packet = vec![b'y'; 50_000];
-    peer.send(&packet);
-    peer.client.end();
-    assert!(peer.write(&sim));
-    // Each read is confirmed.
-    let mut came = Vec::new();
-    while came.len() < 2 + answer(2, &packet).len() {
-        came.extend(peer.read_bytes(&sim));
-        assert!(peer.write(&sim));
-    }
-    assert_eq!(came[2..], answer(2, &packet));
-    while !peer.client.has_ended() {
-        assert!(peer.read(&sim));
-    }
-    peer.cut(&sim, How::Closed);
-    sim.advance(SECOND);
-    assert_eq!(logic.closed(), [CloseReason::ByPeer]);
 }
 
 #[test]

@@ -147,12 +147,6 @@ impl Peer {
         count == bytes.len()
     }
 
-    /// Reads what comes next, and takes the bytes of packets that have come.
-    pub(crate) fn read_bytes<H: Handler>(&mut self, sim: &Simulation<H>) -> Vec<u8> {
-        assert!(self.read(sim));
-        std::mem::take(&mut self.came)
-    }
-
     /// Connects, and waits for the answer.
     pub(crate) fn come_back<H: Handler>(&mut self, sim: &Simulation<H>) -> Resumed {
         self.connect(sim, Budget::NONE);
