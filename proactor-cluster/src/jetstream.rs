@@ -93,7 +93,7 @@ impl JetStream {
         let value = message["data"].as_str().map_or(Ok(Vec::new()), |data| STANDARD.decode(data));
         match (message["seq"].as_u64(), value) {
             (Some(revision), Ok(value)) => Ok(Some(Record { value: value.into(), revision: Revision(revision) })),
-            _ => Err(self.refusal(0, &format!("it has a record of {subject} that cannot be read"))),
+            _ => Err(self.refusal(0, "it has a record that cannot be read")),
         }
     }
 
@@ -159,7 +159,8 @@ impl JetStream {
         if !self.connection.is_there() {
             return Err(RecordError::Refused);
         }
-        let about = subject.clone();
+        // Not which record: its key may be a secret.
+        let about = if subject.starts_with("$KV.") { "a write of a record".to_owned() } else { subject.clone() };
         let request = self.client.send_request(subject, request.timeout(Some(PATIENCE)));
         let message = match self.connection.unless_lost(request).await {
             Some(Ok(message)) => message,

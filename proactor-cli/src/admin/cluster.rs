@@ -48,7 +48,9 @@ struct Row {
 
 impl Row {
     fn new(node: &NodeInfo, now: SystemTime) -> Row {
-        let since = now.checked_sub(node.uptime + node.silence).unwrap_or(SystemTime::UNIX_EPOCH);
+        let since = now.checked_sub(node.uptime + node.silence).filter(|since| *since >= SystemTime::UNIX_EPOCH);
+        // The node says it itself.
+        let since = since.unwrap_or(SystemTime::UNIX_EPOCH);
         Row {
             name: node.name.to_string(),
             number: format!("{:016x}", node.number),

@@ -15,6 +15,7 @@ use crate::cluster::directory::query::Query;
 use crate::cluster::{DirectoryError, Place};
 use crate::registry::MOST_NAME_BYTES;
 use crate::task::executor::is_on_shard;
+use crate::task::link::wake;
 
 impl<M> Handle<M> {
     /// The nodes of the [cluster](crate::cluster) where sessions have a key. If nodes share it,
@@ -116,9 +117,12 @@ impl<T> Anywhere<T> {
         parking::wait(|waker| self.0.poll(waker))
     }
 
-    /// The answer, if it is there already.
-    pub fn now(&self) -> Option<Result<T, DirectoryError>> {
-        self.0.lock().answer.take()
+    /// The answer, if it is there already. It stays there for who awaits it.
+    pub fn now(&self) -> Option<Result<T, DirectoryError>>
+    where
+        T: Clone,
+    {
+        self.0.lock().answer.clone()
     }
 }
 
@@ -169,7 +173,7 @@ impl<T> Slot<T> {
         };
         // Without the lock: a waker may run user code.
         if let Some(waker) = waker {
-            waker.wake();
+            wake(waker);
         }
     }
 

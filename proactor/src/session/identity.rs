@@ -72,6 +72,10 @@ impl Session {
         let state = &mut *self.state().borrow_mut();
         let ShardState { sessions, directory, identities, .. } = state;
         sessions.open(id).ok_or(IdentifyError::Closed)?;
+        // Before anything is done: who is refused keeps its key, and nobody is replaced.
+        if directory.key_directory().is_some_and(|cluster| !cluster.has_room()) {
+            return Err(IdentifyError::Full);
+        }
         directory.keys.claim(key, id, if_taken, |other| {
             let key = Bytes::copy_from_slice(key);
             directory.mail_to_session(other, Mail::KeyTaken { id: other, key, reason: CloseReason::Replaced })
@@ -87,10 +91,8 @@ impl Session {
             }
             membership::renamed(state, id, before.as_ref(), Some(&key));
         }
-        let cluster = state.directory.key_directory();
-        if cluster.is_some_and(|cluster| !cluster.login(Login { key, id, ticket, if_taken })) {
-            forget(state, id);
-            return Err(IdentifyError::Full);
+        if let Some(cluster) = state.directory.key_directory() {
+            cluster.login(Login { key, id, ticket, if_taken });
         }
         Ok(())
     }

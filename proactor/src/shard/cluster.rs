@@ -23,7 +23,7 @@ pub(crate) fn status(directory: &Directory, node: &Node, now: Time) -> Status {
 }
 
 /// Takes mail of another node.
-pub(super) fn received(state: &mut ShardState, mail: &NodeMail) {
+pub(super) fn received(state: &mut ShardState, mail: NodeMail) {
     let (directory, now) = (&state.directory, state.driver.now());
     let Some(node) = &directory.node else { return };
     match mail.kind {
@@ -45,7 +45,7 @@ pub(super) fn received(state: &mut ShardState, mail: &NodeMail) {
         }
         MailKind::Keys => {
             if let Some(keys) = &node.directory {
-                keys.hear(mail.from, mail.body.clone());
+                keys.hear(mail);
             }
         }
     }

@@ -93,7 +93,8 @@ impl<H: Handler> Shard<H> {
         let Some(node) = &self.directory.node else { return false };
         let Some(keys) = node.directory.as_ref().filter(|keys| keys.has_to_turn(self.shard, now)) else { return false };
         // Nothing is borrowed: who waits for an answer is woken.
-        keys.turn(now, |to, letter| {
+        let clock = || self.logic.state().driver.now();
+        keys.turn(clock, |to, letter| {
             if let Err(why) = node.mail(to, MailKind::Keys, letter) {
                 tracing::debug!("a letter to node {to:016x} is lost: {why}");
             }

@@ -75,7 +75,7 @@ impl<H: Handler> Shard<H> {
                     let request = Request { target, token, permit, opener: None, waiter: None };
                     state.attempts.begin(request, &mut state.driver);
                 }
-                Mail::FromNode(mail) => cluster::received(state, &mail),
+                Mail::FromNode(mail) => cluster::received(state, mail),
                 Mail::Found(attempt, found) => state.attempts.found(attempt, found, &mut state.driver),
             }
         }

@@ -184,6 +184,7 @@ impl Claims {
             }
             Rest::Done => {
                 *work = None;
+                self.blocked.remove(key);
                 if owned.is_none() {
                     self.entries.remove(key);
                 }

@@ -30,7 +30,12 @@ pub(super) struct Outgoing {
     pub(super) notices: Vec<Notice>,
     /// To a node, about a key.
     pub(super) letters: Vec<(u64, Bytes, Letter)>,
+    /// Answers to questions.
+    pub(super) done: Vec<Done>,
 }
+
+/// Tells an answer. It may run user code.
+pub(super) type Done = Box<dyn FnOnce() + Send>;
 
 impl Context<'_> {
     /// The holders on other nodes whose leases live; `None` if that is not known of one.

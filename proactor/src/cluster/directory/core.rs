@@ -9,13 +9,15 @@ use overlapped::Time;
 
 use super::calls::Calls;
 use super::claims::Claims;
-use super::context::{Context, Outgoing};
+use super::context::{Context, Done, Outgoing};
 use super::event::{About, Answer, Event};
 use super::lease::{self, Change, Lease};
 use super::letters::Letter;
-use super::local::{Local, Notice};
+use super::local::Local;
 use super::peers::{self, Peers};
 use super::queries::Queries;
+use super::query::Query;
+use super::untold::Untold;
 
 /// Between two attempts to tell a session something.
 const AGAIN: Duration = Duration::from_millis(20);
@@ -32,7 +34,7 @@ pub(super) struct Core {
     queries: Queries,
     outgoing: Outgoing,
     /// Notices that a shard did not take.
-    untold: VecDeque<Notice>,
+    untold: Untold,
     tell_again: Time,
 }
 
@@ -53,7 +55,7 @@ impl Core {
             claims: Claims::default(),
             queries: Queries::default(),
             outgoing: Outgoing::default(),
-            untold: VecDeque::new(),
+            untold: Untold::default(),
             tell_again: Time::ZERO,
         }
     }
@@ -66,8 +68,14 @@ impl Core {
         own.min(self.claims.deadline()).min(self.queries.deadline())
     }
 
-    /// What the directory is to do now. Returns the letters to other nodes.
-    pub(super) fn turn(&mut self, events: VecDeque<Event>, local: &dyn Local, now: Time) -> Vec<(u64, Bytes, Letter)> {
+    /// What the directory is to do now. Returns the letters to other nodes, and who is to be told
+    /// of an answer when nothing is locked.
+    pub(super) fn turn(
+        &mut self,
+        events: VecDeque<Event>,
+        local: &dyn Local,
+        now: Time,
+    ) -> (Vec<(u64, Bytes, Letter)>, Vec<Done>) {
         let lease = self.lease.get_or_insert_with(|| Lease::new(self.lease_time, &self.name, now));
         // Before the events: they are judged by the lease of this moment.
         let (change, deed) = lease.turn(now);
@@ -96,7 +104,7 @@ impl Core {
             }
         }
         self.tell(local, now);
-        std::mem::take(&mut self.outgoing.letters)
+        (std::mem::take(&mut self.outgoing.letters), std::mem::take(&mut self.outgoing.done))
     }
 
     fn parts(&mut self, local: &dyn Local, now: Time, deed: impl FnOnce(&mut Claims, &mut Queries, &mut Context<'_>)) {
@@ -126,8 +134,9 @@ impl Core {
                 let is_own = claims.is_own(&key, context);
                 queries.ask(&key, query, is_own, context);
             }),
-            Event::Letter { from, body } => {
-                let Some((key, letter)) = Letter::parse(&body) else {
+            Event::Letter(mail) => {
+                let from = mail.from;
+                let Some((key, letter)) = Letter::parse(&mail.body) else {
                     tracing::warn!("a letter of node {from:016x} is dropped: it cannot be read");
                     return;
                 };
@@ -165,21 +174,16 @@ impl Core {
 
     /// Tells sessions what there is, and tries again later what a full shard does not take.
     fn tell(&mut self, local: &dyn Local, now: Time) {
-        self.untold.extend(self.outgoing.notices.drain(..));
-        while let Some(notice) = self.untold.front() {
-            if !local.tell(notice) {
-                self.tell_again = now + AGAIN;
-                return;
-            }
-            self.untold.pop_front();
-        }
+        self.outgoing.notices.drain(..).for_each(|notice| self.untold.add(notice));
+        self.untold.tell(local);
+        self.tell_again = now + AGAIN;
     }
 
-    /// The server has ended: what it had is free at once.
-    pub(super) fn end(&mut self) {
-        self.queries.refuse_all();
+    /// The server has ended: what it had is free at once. Returns what nobody will answer.
+    pub(super) fn end(&mut self) -> Vec<Query> {
         if let Some(revision) = self.lease.as_ref().and_then(Lease::revision) {
             self.calls.delete_at_last(&lease_of(self.number), revision);
         }
+        self.queries.take_all()
     }
 }

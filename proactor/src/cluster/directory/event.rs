@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::query::Query;
+use crate::cluster::mail::NodeMail;
 use crate::cluster::records::{Record, RecordError, Revision};
 use crate::registry::keys::IfTaken;
 use crate::session::id::SessionId;
@@ -13,10 +14,7 @@ pub(crate) enum Event {
     Left(Bytes),
     Answer(About, Answer),
     /// Another node has written.
-    Letter {
-        from: u64,
-        body: Bytes,
-    },
+    Letter(NodeMail),
     Query(Bytes, Query),
 }
 

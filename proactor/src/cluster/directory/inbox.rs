@@ -63,10 +63,18 @@ impl Inbox {
         }
     }
 
-    pub(super) fn take(&self) -> VecDeque<Event> {
+    /// At most so many.
+    pub(super) fn take(&self, most: usize) -> VecDeque<Event> {
         let mut events = self.lock();
-        self.has_any.store(false, Ordering::Release);
-        std::mem::take(&mut events.queue)
+        let left = events.queue.len().saturating_sub(most);
+        self.has_any.store(left > 0, Ordering::Release);
+        if left == 0 { std::mem::take(&mut events.queue) } else { events.queue.drain(..most).collect() }
+    }
+
+    /// Whether there is a place for one that is offered.
+    pub(super) fn has_room(&self) -> bool {
+        let events = self.lock();
+        !events.is_closed && events.queue.len() < MOST_EVENTS
     }
 
     /// Takes no more. Returns what was left.

@@ -136,8 +136,11 @@ impl Lease {
             Answer::Got(Ok(record)) => {
                 (self.is_stale, self.next) = (false, now);
                 let epoch = record.as_ref().and_then(|record| parse(&record.value)).map(|written| written.epoch);
+                let acknowledged = self.revision;
                 self.revision = record.map_or(Revision::NONE, |record| record.revision);
-                if self.is_held && epoch != Some(self.epoch) {
+                // An older one: the records went back, and what was claimed since may be gone.
+                let went_back = self.revision < acknowledged;
+                if self.is_held && (epoch != Some(self.epoch) || went_back) {
                     let change = self.lose();
                     self.is_stale = false;
                     return Some(change);
@@ -219,6 +222,18 @@ mod tests {
         assert_eq!(write(&mut lease, at(7)), (2, Revision::NONE));
         assert_eq!(lease.answered(Answer::Put(Ok(Revision(9))), at(8)), Some(Change::Gained));
         assert_eq!(lease.held(), Some(2));
+    }
+
+    #[test]
+    fn records_that_went_back_end_it() {
+        let mut lease = gained();
+        write(&mut lease, at(5));
+        assert_eq!(lease.answered(Answer::Put(Err(RecordError::Conflict)), at(6)), None);
+        assert_eq!(lease.turn(at(6)), (None, Some(Deed::Read)));
+        let value = lease.encode();
+        let before = Record { value, revision: Revision(4) };
+        assert_eq!(lease.answered(Answer::Got(Ok(Some(before))), at(6)), Some(Change::Lost));
+        assert_eq!(write(&mut lease, at(6)), (2, Revision(4)));
     }
 
     #[test]

@@ -35,3 +35,11 @@ pub(crate) enum Notice {
     /// Its key was taken from it.
     Ended { id: SessionId, key: Bytes, reason: CloseReason },
 }
+
+impl Notice {
+    /// The shard of the session.
+    pub(super) fn shard(&self) -> u16 {
+        let (Notice::Identified { id, .. } | Notice::Ended { id, .. }) = self;
+        id.shard()
+    }
+}

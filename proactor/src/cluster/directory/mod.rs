@@ -12,9 +12,11 @@ mod inbox;
 mod lease;
 pub(crate) mod letters;
 pub(crate) mod local;
+mod open;
 mod peers;
 mod queries;
 pub(crate) mod query;
+mod untold;
 mod work;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,17 +32,22 @@ use self::core::Core;
 use self::event::{Event, Login};
 use self::inbox::Inbox;
 use self::local::Local;
+use self::open::Open;
 use self::query::{DirectoryError, Query};
+use super::mail::NodeMail;
 use super::records::Records;
 
 /// Rounds of one turn: answers that come at once are heard at once.
 const MOST_ROUNDS: usize = 32;
+/// Events of one round. What is left is for another turn of the shard, which has sessions too.
+const MOST_PER_ROUND: usize = 256;
 
 /// The directory of one node.
 pub(crate) struct KeyDirectory {
     inbox: Arc<Inbox>,
     core: Mutex<Core>,
     local: OnceLock<Weak<dyn Local>>,
+    open: Arc<Open>,
     /// When the core has something to do without being told, in nanoseconds.
     deadline: AtomicU64,
     /// Which shards have ended.
@@ -58,7 +65,7 @@ impl KeyDirectory {
         let inbox = Inbox::new(shards);
         let core = Core::new(node, lease, Calls::new(records, &inbox));
         let (core, deadline) = (Mutex::new(core), AtomicU64::new(0));
-        KeyDirectory { inbox, core, local: OnceLock::new(), deadline, ended }
+        KeyDirectory { inbox, core, local: OnceLock::new(), open: Arc::default(), deadline, ended }
     }
 
     /// Tells whose directory it is.
@@ -70,9 +77,15 @@ impl KeyDirectory {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A session has a key here, and wants it in the cluster. Says whether there is room for that.
-    pub(crate) fn login(&self, login: Login) -> bool {
-        self.inbox.offer(Event::Login(login)).is_ok()
+    /// Whether there is room for a login.
+    pub(crate) fn has_room(&self) -> bool {
+        self.inbox.has_room()
+    }
+
+    /// A session has a key here, and wants it in the cluster. Whether there is room was asked before
+    /// anything was done for it: each shard may add one more.
+    pub(crate) fn login(&self, login: Login) {
+        self.inbox.push(Event::Login(login));
     }
 
     /// A session has a key no longer.
@@ -81,6 +94,8 @@ impl KeyDirectory {
     }
 
     pub(crate) fn ask(&self, key: Bytes, query: Query) {
+        let Some(place) = self.open.enter(query.bytes()) else { return query.refuse(DirectoryError::Full) };
+        let query = query.holding(place);
         if let Err(Event::Query(_, query)) = self.inbox.offer(Event::Query(key, query)) {
             let why = if self.inbox.is_closed() { DirectoryError::Unreachable } else { DirectoryError::Full };
             query.refuse(why);
@@ -88,9 +103,9 @@ impl KeyDirectory {
     }
 
     /// Another node has written.
-    pub(crate) fn hear(&self, from: u64, body: Bytes) {
+    pub(crate) fn hear(&self, mail: NodeMail) {
         // One that is lost is written again.
-        let _ = self.inbox.offer(Event::Letter { from, body });
+        let _ = self.inbox.offer(Event::Letter(mail));
     }
 
     /// Whether a shard drives it, and there is something to do.
@@ -107,41 +122,75 @@ impl KeyDirectory {
         Some(Time::from_nanos(nanos))
     }
 
-    /// Does what there is to do. `send` takes a letter to another node.
-    pub(crate) fn turn(&self, now: Time, send: impl Fn(u64, &[u8])) {
+    /// Does what there is to do. `clock` has the time of this moment, `send` takes a letter to
+    /// another node.
+    pub(crate) fn turn(&self, clock: impl Fn() -> Time, send: impl Fn(u64, &[u8])) {
         let Some(local) = self.local.get().and_then(Weak::upgrade) else { return };
+        let mut done = Vec::new();
         let mut core = self.lock();
         for _ in 0..MOST_ROUNDS {
-            for (node, key, letter) in core.turn(self.inbox.take(), &*local, now) {
+            let events = self.inbox.take(MOST_PER_ROUND);
+            // Behind that: an answer is not judged by an earlier time than that of its call.
+            let now = clock();
+            let (letters, answered) = core.turn(events, &*local, now);
+            for (node, key, letter) in letters {
                 send(node, &letter.encode(&key));
             }
+            done.extend(answered);
             if !self.inbox.has_any() && core.deadline() > now {
                 break;
             }
         }
         self.deadline.store(core.deadline().as_nanos(), Ordering::Release);
+        drop(core);
+        done.into_iter().for_each(|tell| tell());
     }
 
     /// A shard has ended. Another drives, or, behind the last, the lease is given back.
     pub(crate) fn shard_ended(&self, shard: u16) {
-        let next = {
+        let is_last = {
+            // Until another drives: it may end at this moment too.
             let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(ended) = ended.get_mut(usize::from(shard)) {
                 *ended = true;
             }
-            ended.iter().position(|ended| !ended)
-        };
-        match next {
-            Some(next) if self.inbox.driver() == usize::from(shard) => self.inbox.set_driver(next),
-            Some(_) => {}
-            None => {
-                let left = self.inbox.close();
-                self.lock().end();
-                let left = left
-                    .into_iter()
-                    .filter_map(|event| if let Event::Query(_, query) = event { Some(query) } else { None });
-                left.for_each(|query| query.refuse(DirectoryError::Unreachable));
+            let next = ended.iter().position(|ended| !ended);
+            if let Some(next) = next.filter(|_| self.inbox.driver() == usize::from(shard)) {
+                self.inbox.set_driver(next);
             }
+            next.is_none()
+        };
+        if is_last {
+            let left = self.inbox.close();
+            let open = self.lock().end();
+            let left = left
+                .into_iter()
+                .filter_map(|event| if let Event::Query(_, query) = event { Some(query) } else { None });
+            open.into_iter().chain(left).for_each(|query| query.refuse(DirectoryError::Unreachable));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+    use crate::cluster::records::in_process::InProcessRecords;
+
+    #[test]
+    fn packets_that_wait_for_an_answer_have_a_limit_in_bytes() {
+        let keys =
+            KeyDirectory::new((1, &"a".into()), Arc::<InProcessRecords>::default(), Duration::from_secs(1), Vec::new());
+        let (full, packet) = (Arc::<AtomicUsize>::default(), Bytes::from(vec![0; 1 << 20]));
+        for _ in 0..66 {
+            let full = Arc::clone(&full);
+            let done =
+                move |reached| _ = full.fetch_add(usize::from(reached == Err(DirectoryError::Full)), Ordering::AcqRel);
+            keys.ask(Bytes::new(), Query::Send(packet.clone(), Box::new(done)));
+        }
+        assert_eq!(full.load(Ordering::Acquire), 2);
+        keys.shard_ended(0);
+        assert_eq!(keys.open.enter(64 << 20).map(drop), Some(()), "what is answered waits no longer");
     }
 }

@@ -75,10 +75,9 @@ impl Queries {
     }
 
     /// Nobody will answer any more.
-    pub(super) fn refuse_all(&mut self) {
+    pub(super) fn take_all(&mut self) -> Vec<Query> {
         let left = std::mem::take(&mut self.asked).into_values();
-        let left = left.flat_map(|asked| asked.current.into_iter().chain(asked.later));
-        left.for_each(|query| query.refuse(DirectoryError::Unreachable));
+        left.flat_map(|asked| asked.current.into_iter().chain(asked.later)).collect()
     }
 
     /// When there is something to do without being told.
@@ -128,7 +127,10 @@ impl Queries {
         for query in current {
             match &found {
                 Ok(others) => run(query, key, others, context),
-                Err(why) => query.refuse(*why),
+                Err(why) => {
+                    let why = *why;
+                    context.outgoing.done.push(Box::new(move || query.refuse(why)));
+                }
             }
         }
         if !later.is_empty() {
@@ -149,17 +151,20 @@ fn run(query: Query, key: &Bytes, others: &[Holder], context: &mut Context<'_>) 
         Query::Find(done) => {
             let elsewhere = others.iter().map(|other| Place { node: Arc::clone(&other.name), session: None });
             let here = own.map(|session| Place { node: Arc::clone(context.name), session: Some(session) });
-            done(Ok(elsewhere.chain(here).collect()));
+            let places: Vec<Place> = elsewhere.chain(here).collect();
+            context.outgoing.done.push(Box::new(move || done(Ok(places))));
         }
         Query::Send(packet, done) => {
             to_all(&Letter::Send(packet.clone()));
             context.local.send(key, &packet);
-            done(Ok(others.len() + here));
+            let nodes = others.len() + here;
+            context.outgoing.done.push(Box::new(move || done(Ok(nodes))));
         }
         Query::Close(done) => {
             to_all(&Letter::Close);
             context.local.close(key);
-            done(Ok(others.len() + here));
+            let nodes = others.len() + here;
+            context.outgoing.done.push(Box::new(move || done(Ok(nodes))));
         }
     }
 }

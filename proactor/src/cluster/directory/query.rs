@@ -54,10 +54,34 @@ impl fmt::Display for DirectoryError {
 impl std::error::Error for DirectoryError {}
 
 impl Query {
+    /// The bytes that it sends.
+    pub(super) fn bytes(&self) -> usize {
+        if let Query::Send(packet, _) = self { packet.len() } else { 0 }
+    }
+
+    /// Keeps something until it is answered.
+    pub(super) fn holding(self, kept: impl Send + 'static) -> Query {
+        match self {
+            Query::Find(done) => Query::Find(Box::new(move |found| {
+                drop(kept);
+                done(found);
+            })),
+            Query::Send(packet, done) => Query::Send(packet, until(kept, done)),
+            Query::Close(done) => Query::Close(until(kept, done)),
+        }
+    }
+
     pub(super) fn refuse(self, why: DirectoryError) {
         match self {
             Query::Find(done) => done(Err(why)),
             Query::Send(_, done) | Query::Close(done) => done(Err(why)),
         }
     }
+}
+
+fn until(kept: impl Send + 'static, done: Reached) -> Reached {
+    Box::new(move |reached| {
+        drop(kept);
+        done(reached);
+    })
 }

@@ -355,7 +355,7 @@ impl Work {
     ) {
         let written = match (self.calling.take(), answer) {
             (Some(Calling::Reading), Answer::Got(Ok(record))) => {
-                self.known = read(key, record);
+                self.known = known(record);
                 return;
             }
             (Some(Calling::Writing { own, others }), Answer::Put(Ok(revision))) => (own, others, revision),
@@ -433,12 +433,13 @@ fn answer(login: &Login, result: Result<(), IdentifyError>) -> Notice {
     Notice::Identified { id: login.id, ticket: login.ticket, result }
 }
 
-fn read(key: &Bytes, record: Option<Record>) -> Known {
+fn known(record: Option<Record>) -> Known {
     let Some(Record { value, revision }) = record else {
         return Known::Read { revision: Revision::NONE, holders: Vec::new(), is_fresh: true };
     };
     let holders = holders::parse(&value).unwrap_or_else(|| {
-        tracing::warn!("the record of key {key:?} is written anew: no node of a cluster has written it");
+        // Not which key: it may be a secret.
+        tracing::warn!("the record of a key is written anew: no node of a cluster has written it");
         Vec::new()
     });
     Known::Read { revision, holders, is_fresh: true }

@@ -64,7 +64,8 @@ struct Board {
     told_all: Option<Time>,
     /// Nodes to be asked for all of their members.
     asked: BTreeSet<u64>,
-    /// So often all are to be asked.
+    /// All are to be asked, and so often again when it is looked at.
+    asks_all: bool,
     questions: u32,
     /// It waits for its shard.
     is_noted: bool,
@@ -72,7 +73,7 @@ struct Board {
 
 impl Presence {
     pub(super) fn new(name: &Bytes, hub: &Arc<PresenceHub>, node: Option<&Arc<Node>>) -> Arc<Presence> {
-        let board = Board { tells_all: true, questions: QUESTIONS, ..Board::default() };
+        let board = Board { tells_all: true, asks_all: true, questions: QUESTIONS - 1, ..Board::default() };
         let presence = Arc::new(Presence {
             hub: Arc::clone(hub),
             shard: hub.shard_of(name),
@@ -152,13 +153,17 @@ impl Presence {
         self.note(|board| {
             board.roll.may_have_missed();
             board.tells_all = true;
-            board.questions = board.questions.max(1);
+            board.asks_all = true;
         });
     }
 
     /// From time to time: asks again who has not answered, and forgets who is no node.
     pub(crate) fn look_again(self: &Arc<Presence>, nodes: &BTreeSet<u64>) {
-        self.note(|board| board.asked.extend(board.roll.look_at(nodes)));
+        self.note(|board| {
+            board.asked.extend(board.roll.look_at(nodes));
+            board.asks_all |= board.questions > 0;
+            board.questions = board.questions.saturating_sub(1);
+        });
     }
 
     /// Tells the others what there is to tell, on the group's shard. Returns what the logic is to
@@ -211,7 +216,7 @@ impl Board {
     }
 
     fn has_to_do(&self) -> bool {
-        self.has_untold || self.tells_all || self.questions > 0 || !self.asked.is_empty() || self.roll.has_untold()
+        self.has_untold || self.tells_all || self.asks_all || !self.asked.is_empty() || self.roll.has_untold()
     }
 
     /// What other nodes are to be told now.
@@ -227,8 +232,7 @@ impl Board {
         self.has_untold = false;
         self.untold.clear();
         let asked = std::mem::take(&mut self.asked);
-        if self.questions > 0 || asked.len() > MOST_ASKED {
-            self.questions = self.questions.saturating_sub(1);
+        if std::mem::take(&mut self.asks_all) || asked.len() > MOST_ASKED {
             texts.push(text::question(0));
         } else {
             texts.extend(asked.into_iter().map(text::question));
@@ -264,5 +268,29 @@ impl Receiver for Presence {
             Some(Text::Question(asked)) if asked == 0 || asked == ledger.number => board.tells_all = true,
             Some(Text::Question(_)) | None => {}
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_are_asked_three_times_however_often_members_come_meanwhile() {
+        let hub = Arc::new(Hub::new(std::iter::empty()));
+        let presence = Presence::new(&Bytes::from("room"), &hub, None);
+        let asks = |presence: &Arc<Presence>| {
+            let texts = presence.lock().take_texts(usize::MAX, Time::ZERO);
+            texts.iter().filter(|text| matches!(text::parse(text), Some(Text::Question(0)))).count()
+        };
+        assert_eq!(asks(&presence), 1);
+        for looks in [1, 1, 0] {
+            (0..8).for_each(|_| {
+                presence.joined(None);
+                assert_eq!(asks(&presence), 0, "it was not looked at");
+            });
+            presence.look_again(&BTreeSet::new());
+            assert_eq!(asks(&presence), looks);
+        }
     }
 }

@@ -12,8 +12,10 @@ const MOST_NODES: usize = 256;
 /// Keys of all nodes, and bytes of them. Members with other keys are counted only.
 const MOST_KEYS: usize = 16_384;
 const MOST_KEY_BYTES: usize = 1 << 20;
-/// A node is asked so often for what is missing, every 2 s.
+/// A node is asked so often for what is missing, every 2 s. Then its part is forgotten, and it is
+/// asked after twice the time each, up to so many times.
 const MOST_ASKED: u32 = 3;
+const SELDOM: u32 = 32;
 /// Changes that wait to be told one by one.
 const MOST_UNTOLD: usize = 1024;
 
@@ -211,19 +213,31 @@ impl Roll {
     }
 
     /// Forgets the parts of those that were no nodes twice: of one that has just begun, this may
-    /// be heard first. Returns the nodes that something is missing of. One that does not answer
-    /// has the group no longer: its part is forgotten too.
+    /// be heard first. Returns the nodes to be asked for what is missing. The part of one that
+    /// does not answer is forgotten too: it has the group no longer, or cannot be heard.
     pub(super) fn look_at(&mut self, nodes: &BTreeSet<u64>) -> Vec<u64> {
-        let mut gone = Vec::new();
+        let (mut gone, mut asked) = (Vec::new(), Vec::new());
         for (number, other) in &mut self.others {
             let was_unknown = std::mem::replace(&mut other.is_unknown, !nodes.contains(number));
-            other.asked += u32::from(!other.is_whole);
-            if (was_unknown && other.is_unknown) || other.asked > MOST_ASKED {
-                gone.push(*number);
+            other.asked = other.asked.saturating_add(u32::from(!other.is_whole));
+            let is_over = other.asked == MOST_ASKED + 1;
+            if (was_unknown || is_over) && (other.is_unknown || is_over) {
+                gone.push((*number, !other.is_unknown));
+            }
+            let is_time = other.asked <= MOST_ASKED || other.asked.is_power_of_two() || other.asked % SELDOM == 0;
+            if !other.is_whole && is_time {
+                asked.push(*number);
             }
         }
-        gone.into_iter().for_each(|number| self.forget(number));
-        self.others.iter().filter(|(_, other)| !other.is_whole).map(|(number, _)| *number).collect()
+        for (number, is_node) in gone {
+            self.forget(number);
+            if is_node {
+                self.others.insert(number, Other { asked: MOST_ASKED + 1, ..Other::default() });
+            } else {
+                asked.retain(|asked| *asked != number);
+            }
+        }
+        asked
     }
 
     /// Whether the logic is to be told something.
@@ -309,9 +323,18 @@ mod tests {
         // It has the group no longer, and what it told last was lost.
         tell_all(&mut roll, 2, &["ann"]);
         roll.may_have_missed();
-        let asked: Vec<_> = (0..4).map(|_| roll.look_at(&BTreeSet::from([2]))).collect();
-        assert_eq!(asked, [vec![2], vec![2], vec![2], vec![]]);
-        assert_eq!(told(&mut roll), ["+ann", "-ann"]);
+        let asked: Vec<_> = (0..3).map(|_| roll.look_at(&BTreeSet::from([2]))).collect();
+        assert_eq!((asked, told(&mut roll)), (vec![vec![2]; 3], vec!["+ann".into()]));
+        // Or it cannot be heard: it is asked on, more seldom.
+        let asked: Vec<_> = (4..=64).filter(|_| !roll.look_at(&BTreeSet::from([2])).is_empty()).collect();
+        assert_eq!((asked, told(&mut roll)), (vec![4, 8, 16, 32, 64], vec!["-ann".into()]));
+        tell_all(&mut roll, 2, &["ann"]);
+        assert!(roll.look_at(&BTreeSet::from([2])).is_empty());
+        roll.missed(2);
+        assert_eq!(roll.look_at(&BTreeSet::from([2])), [2]);
+        assert_eq!(told(&mut roll), ["+ann"]);
+        (0..3).for_each(|_| drop(roll.look_at(&BTreeSet::new())));
+        assert!(roll.others.is_empty(), "it is no node");
     }
 
     #[test]

@@ -86,7 +86,9 @@ fn a_session_is_found_told_and_closed_wherever_it_is() {
     assert_eq!(ben.say("refuse ann"), "ann Err(TakenElsewhere)");
     assert_eq!(ben.say("refuse ben"), "ben Ok(())");
     let (here, there) = (one.handle(), two.handle());
-    let places = here.find_anywhere("ben").wait().unwrap();
+    let found = here.find_anywhere("ben");
+    wait_until("the answer", || found.now().is_some());
+    let places = found.wait().unwrap();
     assert!(places.len() == 1 && &*places[0].node == "two" && places[0].session.is_none(), "{places:?}");
     let own = there.find_anywhere("ben").wait().unwrap();
     assert_eq!(own[0].session, there.find("ben"));
