@@ -82,8 +82,8 @@ impl KeyDirectory {
         self.inbox.has_room()
     }
 
-    /// A session has a key here, and wants it in the cluster. Whether there is room was asked before
-    /// anything was done for it: each shard may add one more.
+    /// A session has a key here, and wants it in the cluster. Whether there is room was asked
+    /// before: each shard may add one more.
     pub(crate) fn login(&self, login: Login) {
         self.inbox.push(Event::Login(login));
     }
