@@ -221,7 +221,7 @@ impl Roll {
             let was_unknown = std::mem::replace(&mut other.is_unknown, !nodes.contains(number));
             other.asked = other.asked.saturating_add(u32::from(!other.is_whole));
             let is_over = other.asked == MOST_ASKED + 1;
-            if (was_unknown || is_over) && (other.is_unknown || is_over) {
+            if is_over || (was_unknown && other.is_unknown) {
                 gone.push((*number, !other.is_unknown));
             }
             let is_time = other.asked <= MOST_ASKED || other.asked.is_power_of_two() || other.asked % SELDOM == 0;
