@@ -16,7 +16,7 @@ cd "$(dirname "$0")/.."
 need_packages mingw-w64 wine64 clang cmake make pkg-config
 root="$PWD"
 cases="$root/winsock/tests/cases"
-examples="$root/winsock/examples"
+sources="$root/winsock/examples"
 work="${CARGO_TARGET_DIR:-$root/target}/winsock"
 mkdir -p "$work/wine" "$work/exe" "$work/native" "$work/run"
 
@@ -144,7 +144,7 @@ step "the examples: gcc, clang, g++, clang++, MinGW"
 servers="overlapped_server routine_server port_server"
 for language in c cpp; do
     for name in $servers client; do
-        mingw "$examples/$name.$language" "$work/exe/$name-$language.exe"
+        mingw "$sources/$name.$language" "$work/exe/$name-$language.exe"
     done
     compilers="gcc clang"
     [ "$language" = c ] || compilers="g++ clang++"
@@ -152,7 +152,7 @@ for language in c cpp; do
         for name in $servers client; do
             driver=winsock-cc
             [ "$language" = c ] || driver=winsock-c++
-            CC="$compiler" CXX="$compiler" "winsock/bin/$driver" -O1 -Wall -Werror -o "$work/native/$name-$compiler" "$examples/$name.$language"
+            CC="$compiler" CXX="$compiler" "winsock/bin/$driver" -O1 -Wall -Werror -o "$work/native/$name-$compiler" "$sources/$name.$language"
         done
     done
     for name in $servers; do
