@@ -1,4 +1,4 @@
-//! Connections that ask for what is not theirs, or for nothing that there is.
+//! Connections that ask for a session of another client, or for none that there is.
 
 use std::time::Duration;
 
