@@ -85,9 +85,9 @@ wait "$server" || fail 'the server has not ended in order'
 
 echo '== ten upgrades under 10,000 short connections, and socket activation'
 PROACTOR_TEST_UPGRADES=10 PROACTOR_TEST_SHORT_CONNECTIONS=10000 \
-    cargo test --locked --workspace --test program --bins -- upgrade::short upgrade::nor inherited::systemd
+    cargo test --locked --workspace --features proactor-cli/cluster --test program --bins -- upgrade::short upgrade::nor inherited::systemd
 
 echo '== spans for OpenTelemetry'
-cargo clippy --locked -p proactor-cli --features otel --all-targets -- -D warnings
-cargo test --locked -p proactor-cli --features otel --bins --test program -- traces:: otlp:: logs::
+cargo clippy --locked -p proactor-cli --features otel,top --all-targets -- -D warnings
+cargo test --locked -p proactor-cli --features otel,top --bins --test program -- traces:: otlp:: logs::
 echo '== all is well'

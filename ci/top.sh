@@ -10,7 +10,9 @@ cd "$(dirname "$0")/.."
 . ci/scratch.sh
 command -v tmux >/dev/null || need_packages tmux
 
-. ci/program.sh
+# With the features that ci/operations.sh has it with.
+cargo build --locked -p proactor-cli --features otel,top
+program="${CARGO_TARGET_DIR:-$PWD/target}/debug/proactor"
 socket="$scratch/admin.sock"
 
 tmux() {

@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 
 target="${CARGO_TARGET_DIR:-$PWD/target}"
 build="${BUILD:-release}"
-cargo build --locked --profile "$build" -p proactor-cli >&2
+cargo build --locked --profile "$build" -p proactor-cli --features full >&2
 built="$target/$build"
 [ "$build" != dev ] || built="$target/debug"
 

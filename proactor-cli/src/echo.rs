@@ -62,6 +62,7 @@ impl Handler for Echoing {
 
     fn connected(&mut self, _: &Session) {}
 
+    #[inline]
     fn received(&mut self, session: &Session, (): &mut (), packet: &[u8]) -> Flow {
         match self.send(session, packet) {
             Ok(()) => Flow::Continue,

@@ -31,6 +31,7 @@ mod flight;
 #[cfg(feature = "tls")]
 mod hello;
 mod inherited;
+mod left_out;
 mod life;
 mod limits;
 mod listeners;

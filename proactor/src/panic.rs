@@ -4,6 +4,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Calls user code, and contains its panic.
+#[inline]
 pub(crate) fn contained<T>(call: impl FnOnce() -> T) -> std::thread::Result<T> {
     catch_unwind(AssertUnwindSafe(call)).inspect_err(|panic| explain(&**panic))
 }

@@ -152,6 +152,7 @@ impl Wheel {
 
     /// The first occupied slot, and the tick at which it begins. All of a finer level comes before
     /// a coarser one.
+    #[inline]
     fn first(&self) -> Option<(usize, usize, u64)> {
         if self.len == 0 {
             return None;

@@ -25,6 +25,21 @@ fn errors_name_the_cause_and_the_remedy() {
     }
 }
 
+#[test]
+fn what_the_program_was_built_without_says_how_to_get_it() {
+    let cases: [(&[&str], bool, &str); 3] = [
+        (&["chat", "--cluster", "nats://127.0.0.1:4222", "--node", "eu-1"], cfg!(feature = "cluster"), "cluster"),
+        (&["top"], cfg!(feature = "top"), "top"),
+        (&["echo", "--otlp", "http://127.0.0.1:4318"], cfg!(feature = "otel"), "otel"),
+    ];
+    for (arguments, _, feature) in cases.into_iter().filter(|(_, is_in, _)| !is_in) {
+        let output = run(arguments);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains(&format!("cargo run --release --features {feature} -- ...")), "{text}");
+    }
+}
+
 /// Runs `echo`, which fails with this code and names all of this.
 fn says(arguments: &[&str], code: i32, texts: &[&str]) {
     let output = run(&[&["echo"], arguments].concat());

@@ -40,6 +40,7 @@ struct Kept {
 }
 
 impl Kept {
+    #[inline]
     fn len(&self) -> usize {
         self.bytes.len() - self.start
     }
@@ -246,16 +247,19 @@ impl Assembly {
 
     /// Whether no packet can come before more bytes do. Otherwise there may be one;
     /// [`next`](Assembly::next) knows.
+    #[inline]
     pub fn is_waiting(&self) -> bool {
         self.kept.as_ref().map_or(self.needs_more, |kept| kept.len() < kept.need)
     }
 
     /// Bytes kept.
+    #[inline]
     pub fn len(&self) -> usize {
         self.kept.as_ref().map_or(0, |kept| kept.len())
     }
 
     /// Whether no bytes are kept.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

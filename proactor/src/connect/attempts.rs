@@ -137,6 +137,7 @@ impl Attempts {
     }
 
     /// When the first attempt goes on.
+    #[inline]
     pub(crate) fn earliest(&self) -> Option<Time> {
         self.due.first().map(|(at, _)| *at)
     }

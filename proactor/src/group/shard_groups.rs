@@ -130,6 +130,7 @@ impl ShardGroups {
 
     /// Takes down what has been issued up to now. Mail that was sent before any of it is in the
     /// shard's inbox from here on.
+    #[inline]
     pub(crate) fn begin_delivery(&mut self) {
         if !self.is_empty() {
             self.upto = self.now();
@@ -181,6 +182,7 @@ impl ShardGroups {
     }
 
     /// Whether the shard may wait. If so, it is woken when there are news.
+    #[inline]
     pub(crate) fn may_wait(&self) -> bool {
         !self.has_news() && (self.is_empty() || self.notifier().may_wait())
     }
@@ -210,6 +212,7 @@ impl ShardGroups {
 
     /// The members have been sent for: renews what may be broadcast. If nothing was, no other
     /// shard is looked at.
+    #[inline]
     pub(crate) fn renew_budget(&mut self, now: Time) {
         if reset_broadcast_by_thread() > 0 || self.budget.is_held() {
             let oldest = self.domain.notifiers.iter().map(Notifier::oldest).min().unwrap_or(u64::MAX);

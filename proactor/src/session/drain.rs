@@ -135,6 +135,7 @@ impl Drain {
     }
 
     /// When it has something to do without being told.
+    #[inline]
     pub(crate) fn earliest(&self) -> Option<Time> {
         self.deadline.into_iter().chain(self.next).chain(self.due).chain(self.headers_until).min()
     }

@@ -109,6 +109,7 @@ impl Record {
         self.codec.is_websocket()
     }
 
+    #[inline]
     pub(crate) fn origin(&self) -> Origin {
         self.rare.as_ref().map_or(Origin::Accepted, |rare| rare.origin)
     }
@@ -307,6 +308,7 @@ impl Sessions {
         self.records.at_mut(slot).filter(|record| record.reason.is_none())
     }
 
+    #[inline]
     pub(crate) fn id(&self, slot: u32) -> Option<SessionId> {
         Some(SessionId::new(self.shard, self.records.key_of(slot)?))
     }
@@ -347,6 +349,7 @@ impl Sessions {
     }
 
     /// Gives back the memory of a list of sessions to send for.
+    #[inline]
     pub(crate) fn reuse_dirty(&mut self, mut memory: Vec<u32>) {
         memory.clear();
         memory.append(&mut self.dirty.0);

@@ -119,6 +119,7 @@ impl Timers {
         self.rest = Some((self.now, Time::MAX));
     }
 
+    #[inline]
     pub(crate) fn begin_turn(&mut self, now: Time) {
         let (ended, until) = self.rest.take().unwrap_or((now, now));
         let (turned, late) = (nanos(self.now, ended), nanos(until.max(ended), now));
@@ -210,6 +211,7 @@ impl Timers {
     }
 
     /// When a session's entry expires next.
+    #[inline]
     pub(crate) fn earliest(&self) -> Option<Time> {
         self.wheel.earliest().map(|at| Time::from_nanos(at.as_nanos().saturating_add(self.lost)))
     }

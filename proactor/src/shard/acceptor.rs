@@ -340,6 +340,7 @@ impl Acceptor {
     }
 
     /// Whether it has to go on in the next turn.
+    #[inline]
     pub(crate) fn has_to_go_on(&self) -> bool {
         self.hands_over && self.listeners.iter().any(|listener| listener.is_last)
     }

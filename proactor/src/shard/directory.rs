@@ -213,6 +213,7 @@ impl Directory {
         self.resolver.is_none()
     }
 
+    #[inline]
     pub(crate) fn phase(&self) -> Phase {
         self.phase.get()
     }
@@ -350,6 +351,7 @@ impl SharedPhase {
         SharedPhase(AtomicU8::new(Phase::Running as u8))
     }
 
+    #[inline]
     pub(crate) fn get(&self) -> Phase {
         match self.0.load(Ordering::Acquire) {
             0 => Phase::Running,

@@ -430,6 +430,7 @@ impl<H: Handler> Shard<H> {
     }
 }
 
+#[inline]
 fn earlier(one: Option<Time>, other: Option<Time>) -> Option<Time> {
     one.into_iter().chain(other).min()
 }

@@ -197,6 +197,7 @@ impl ShardState {
     }
 
     /// When the shard has something to do without being told.
+    #[inline]
     pub(crate) fn deadline(&self) -> Option<Time> {
         let at = |deadline: Option<Time>| deadline.unwrap_or(Time::MAX);
         let own = at(self.timers.earliest()).min(at(self.logic_timers.earliest()));

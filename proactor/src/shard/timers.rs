@@ -123,6 +123,7 @@ impl LogicTimers {
     }
 
     /// When the next is due.
+    #[inline]
     pub(crate) fn earliest(&self) -> Option<Time> {
         self.wheel.earliest()
     }

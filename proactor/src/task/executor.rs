@@ -183,6 +183,7 @@ impl Executor {
     }
 
     /// When the first timer of a task is due.
+    #[inline]
     pub(crate) fn earliest_timer(&self) -> Option<Time> {
         self.timers.borrow().earliest()
     }
@@ -225,6 +226,7 @@ impl Executor {
     }
 
     /// Whether there is a task to be polled.
+    #[inline]
     pub(crate) fn has_woken(&self) -> bool {
         !self.local.queue.borrow().is_empty()
     }
@@ -361,6 +363,7 @@ impl SleepTimers {
         self.now
     }
 
+    #[inline]
     pub(super) fn earliest(&self) -> Option<Time> {
         self.wheel.earliest()
     }
