@@ -19,8 +19,8 @@ impl Nats {
     /// there is one. What can only be mended by a person is an error.
     ///
     /// # Errors
-    /// A setting is unusable, a file cannot be read, NATS does not let the user in, or there is no
-    /// TLS with it.
+    /// A setting is unusable, a file cannot be read, NATS does not let the user in, there is no TLS
+    /// with it, or the bucket of the [directory](Nats::directory) has settings that it cannot have.
     pub fn connect(self) -> Result<ClusterNode, ConnectError> {
         let servers = self.addresses()?;
         let prefix = self.prefix_name();

@@ -29,6 +29,16 @@ pub enum ConnectError {
         /// What is wrong.
         why: String,
     },
+    /// The bucket of the [directory](crate::Nats::directory) is there already, and cannot keep keys
+    /// with the settings that it has.
+    Bucket {
+        /// Its name.
+        bucket: String,
+        /// The addresses of NATS.
+        servers: String,
+        /// The setting, what it must be, and what to do.
+        why: String,
+    },
     /// The thread of the client could not be started, or ended at once.
     Thread(String),
 }
@@ -48,6 +58,9 @@ impl fmt::Display for ConnectError {
                 "could not set up TLS with NATS at {servers}: {why}; check the certificates, or add the authority \
                  of a private one"
             ),
+            ConnectError::Bucket { bucket, servers, why } => {
+                write!(f, "could not keep the keys of sessions in the bucket {bucket} of NATS at {servers}: {why}")
+            }
             ConnectError::Thread(why) => write!(f, "could not start the thread of the NATS client: {why}"),
         }
     }

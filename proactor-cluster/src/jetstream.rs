@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use crate::bucket::Bucket;
 use crate::calls::{Call, Deed};
 use crate::connection::Connection;
 use crate::state::State;
@@ -37,9 +38,8 @@ pub(crate) struct JetStream {
     client: Client,
     connection: Arc<Connection>,
     state: Arc<State>,
-    /// The name of the bucket.
-    bucket: String,
-    replicas: usize,
+    bucket: Bucket,
+    /// It is there, and is as it must be.
     is_made: AtomicBool,
 }
 
@@ -48,17 +48,20 @@ impl JetStream {
         client: &Client,
         connection: &Arc<Connection>,
         state: &Arc<State>,
-        (prefix, replicas): (&str, usize),
+        bucket: (&str, usize),
     ) -> JetStream {
         JetStream {
             client: client.clone(),
             connection: Arc::clone(connection),
             state: Arc::clone(state),
-            // A bucket has no `.` in its name, and a prefix no `=`.
-            bucket: prefix.replace('.', "="),
-            replicas,
+            bucket: Bucket::new(bucket),
             is_made: AtomicBool::new(false),
         }
+    }
+
+    /// The name of its bucket.
+    pub(crate) fn bucket(&self) -> &str {
+        &self.bucket.name
     }
 
     /// Answers calls until nobody is left to make one.
@@ -76,7 +79,7 @@ impl JetStream {
     }
 
     async fn answer(&self, Call { key, deed, .. }: Call) {
-        let subject = format!("$KV.{}.{key}", self.bucket);
+        let subject = format!("$KV.{}.{key}", self.bucket.name);
         match deed {
             Deed::Get(answer) => answer.tell(self.get(&subject).await),
             Deed::Put { value, expected, answer } => answer.tell(self.put(subject, value, expected).await),
@@ -112,6 +115,11 @@ impl JetStream {
     async fn delete(&self, expected: Revision) -> Result<(), RecordError> {
         // A later write has another number, and this one is gone then.
         match self.api("STREAM.MSG.DELETE", &json!({ "seq": expected.0, "no_erase": true })).await? {
+            // The bucket's settings have changed since they were looked at.
+            Err((NOT_DELETED, why)) if why.contains("not permitted") => {
+                self.is_made.store(false, Ordering::Release);
+                Err(RecordError::Refused)
+            }
             Err((NO_MESSAGE | NO_SEQUENCE | NOT_DELETED, _)) => Err(RecordError::Conflict),
             answer => self.settle(answer).map(drop),
         }
@@ -124,35 +132,42 @@ impl JetStream {
     }
 
     fn ask(&self, what: &str, body: &Value) -> impl Future<Output = Result<Answer, RecordError>> {
-        let subject = format!("$JS.API.{what}.KV_{}", self.bucket);
+        let subject = format!("$JS.API.{what}.{}", self.bucket.stream());
         self.request(subject, Request::new().payload(body.to_string().into()))
     }
 
-    /// Makes the bucket, if this connection has not seen that it is there.
+    /// Makes the bucket, if it is not known to be there.
     async fn make_bucket(&self) -> Result<(), RecordError> {
         if self.is_made.load(Ordering::Acquire) {
             return Ok(());
         }
-        let bucket = &self.bucket;
-        let body = json!({
-            "name": format!("KV_{bucket}"),
-            "subjects": [format!("$KV.{bucket}.>")],
-            "retention": "limits",
-            "storage": "file",
-            "discard": "new",
-            "max_msgs_per_subject": 1,
-            "max_msgs": -1,
-            "max_bytes": -1,
-            "max_consumers": -1,
-            "num_replicas": self.replicas,
-        });
-        match self.ask("STREAM.CREATE", &body).await? {
-            // Another node has made it, or its owner has changed it.
-            Ok(_) | Err((OTHER_CONFIG, _)) => {}
+        match self.has_bucket().await? {
+            Ok(()) => Ok(()),
+            Err(fault) => {
+                self.state.bucket_fault(&self.bucket.name, &fault);
+                Err(RecordError::Refused)
+            }
+        }
+    }
+
+    /// Makes the bucket, or looks at the one that is there. The inner error says why that cannot be
+    /// used.
+    pub(crate) async fn has_bucket(&self) -> Result<Result<(), String>, RecordError> {
+        match self.ask("STREAM.CREATE", &self.bucket.config()).await? {
+            Err((OTHER_CONFIG, _)) => {
+                let answer = self.ask("STREAM.INFO", &json!({})).await?;
+                let config = &self.settle(answer)?["config"];
+                if let Some(fault) = self.bucket.fault(config) {
+                    return Ok(Err(fault));
+                }
+                if let Some(weakness) = self.bucket.weakness(config) {
+                    self.state.bucket_weakness(&self.bucket.name, &weakness);
+                }
+            }
             answer => _ = self.settle(answer)?,
         }
         self.is_made.store(true, Ordering::Release);
-        Ok(())
+        Ok(Ok(()))
     }
 
     async fn request(&self, subject: String, request: Request) -> Result<Answer, RecordError> {
@@ -194,7 +209,7 @@ impl JetStream {
     fn refusal(&self, code: u64, why: &str) -> RecordError {
         // A bucket that is gone is made anew with the next call; without JetStream that says so.
         if code != NO_STREAM || !self.is_made.swap(false, Ordering::AcqRel) {
-            self.state.records_error(&self.bucket, why);
+            self.state.records_error(&self.bucket.name, why);
         }
         RecordError::Refused
     }

@@ -31,6 +31,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bucket;
 mod bus;
 mod calls;
 mod connect;

@@ -158,6 +158,21 @@ impl State {
         }
     }
 
+    /// The bucket that is there cannot be used. Each reason is logged once.
+    pub(crate) fn bucket_fault(&self, bucket: &str, fault: &str) {
+        if self.is_new(fault) {
+            let servers = &self.servers;
+            tracing::error!("the directory of keys does not work: bucket {bucket} of NATS at {servers}: {fault}");
+        }
+    }
+
+    /// The bucket that is there can be used.
+    pub(crate) fn bucket_weakness(&self, bucket: &str, weakness: &str) {
+        if self.is_new(weakness) {
+            tracing::warn!("bucket {bucket} of NATS at {}, which has the keys: {weakness}", self.servers);
+        }
+    }
+
     /// NATS has refused something. Each is logged once.
     pub(crate) fn server_error(&self, error: &str) {
         if !self.is_new(error) {

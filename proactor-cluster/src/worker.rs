@@ -70,6 +70,10 @@ pub(crate) fn run(
         let records = JetStream::new(&client, &connection, &state, bucket);
         let worker = Arc::new(Worker { client, settings, state, connection, wishes });
         worker.make_ready().await;
+        if let Some(error) = worker.fault_of(&records).await {
+            let _ = up.send(Err(error));
+            return;
+        }
         tokio::spawn(Arc::clone(&worker).follow_connection());
         let _ = up.send(Ok(()));
         let late = async {
@@ -234,6 +238,17 @@ impl Worker {
             state.set_max_payload(info.max_payload);
         }
         state.ready();
+    }
+
+    /// Why the records cannot be kept in the bucket that is there. What else is wrong may not be so
+    /// later.
+    async fn fault_of(&self, records: &JetStream) -> Option<ConnectError> {
+        if self.settings.replicas() == 0 || !self.connection.is_there() {
+            return None;
+        }
+        let why = records.has_bucket().await.ok()?.err()?;
+        let (bucket, servers) = (records.bucket().to_owned(), self.state.servers.clone());
+        Some(ConnectError::Bucket { bucket, servers, why })
     }
 
     /// Publishes what is asked until nobody is left to ask.

@@ -3,6 +3,7 @@
 //! `ci/cluster.sh` installs it.
 
 mod broker;
+mod bucket;
 mod chat;
 mod errors;
 mod faults;

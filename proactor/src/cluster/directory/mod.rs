@@ -16,6 +16,8 @@ mod open;
 mod peers;
 mod queries;
 pub(crate) mod query;
+#[cfg(test)]
+mod tests;
 mod untold;
 mod work;
 
@@ -168,29 +170,5 @@ impl KeyDirectory {
                 .filter_map(|event| if let Event::Query(_, query) = event { Some(query) } else { None });
             open.into_iter().chain(left).for_each(|query| query.refuse(DirectoryError::Unreachable));
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::AtomicUsize;
-
-    use super::*;
-    use crate::cluster::records::in_process::InProcessRecords;
-
-    #[test]
-    fn packets_that_wait_for_an_answer_have_a_limit_in_bytes() {
-        let keys =
-            KeyDirectory::new((1, &"a".into()), Arc::<InProcessRecords>::default(), Duration::from_secs(1), Vec::new());
-        let (full, packet) = (Arc::<AtomicUsize>::default(), Bytes::from(vec![0; 1 << 20]));
-        for _ in 0..66 {
-            let full = Arc::clone(&full);
-            let done =
-                move |reached| _ = full.fetch_add(usize::from(reached == Err(DirectoryError::Full)), Ordering::AcqRel);
-            keys.ask(Bytes::new(), Query::Send(packet.clone(), Box::new(done)));
-        }
-        assert_eq!(full.load(Ordering::Acquire), 2);
-        keys.shard_ended(0);
-        assert_eq!(keys.open.enter(64 << 20).map(drop), Some(()), "what is answered waits no longer");
     }
 }

@@ -83,6 +83,8 @@ pub(super) struct Work {
     calling: Option<Calling>,
     paused: Option<Time>,
     tries: u32,
+    /// A call of this job has found another revision than was known.
+    has_conflicted: bool,
     /// Nodes that are told when the key is free here.
     askers: Vec<u64>,
 }
@@ -106,7 +108,15 @@ impl Work {
             // Most keys are free.
             None => Known::Read { revision: Revision::NONE, holders: Vec::new(), is_fresh: false },
         };
-        Work { jobs: VecDeque::new(), known, calling: None, paused: None, tries: 0, askers: Vec::new() }
+        Work {
+            jobs: VecDeque::new(),
+            known,
+            calling: None,
+            paused: None,
+            tries: 0,
+            has_conflicted: false,
+            askers: Vec::new(),
+        }
     }
 
     /// Says whether there is a place for it.
@@ -170,7 +180,7 @@ impl Work {
 
     fn end_job(&mut self) {
         self.jobs.pop_front();
-        self.tries = 0;
+        (self.tries, self.has_conflicted) = (0, false);
     }
 
     fn log_in(
@@ -364,7 +374,10 @@ impl Work {
                 if error != RecordError::Refused {
                     self.known = Known::Nothing;
                 }
-                if error != RecordError::Conflict {
+                // Once is usual: another node has the key. Again and again, something is wrong.
+                let is_usual = error == RecordError::Conflict && !self.has_conflicted;
+                self.has_conflicted |= error == RecordError::Conflict;
+                if !is_usual {
                     self.pause(context.now);
                 }
                 return;

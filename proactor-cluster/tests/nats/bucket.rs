@@ -1,0 +1,101 @@
+//! A bucket that somebody else has made: what cannot keep keys is refused, with what to do.
+
+use std::time::Duration;
+
+use proactor_cluster::{ConnectError, Nats};
+use serde_json::{Value, json};
+
+use crate::broker::{Broker, Scratch, wait_until};
+use crate::users::{Client, Node};
+
+const LEASE: Duration = Duration::from_secs(2);
+
+fn broker(scratch: &Scratch) -> Option<Broker> {
+    Broker::start(&["-js", "-sd", scratch.0.to_str().unwrap()])
+}
+
+/// What JetStream says to a request of its administrator.
+fn ask(broker: &Broker, what: &str, body: &Value) -> Value {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let answer: Value = runtime.block_on(async {
+        let client = async_nats::connect(broker.url()).await.unwrap();
+        let answer = client.request(format!("$JS.API.{what}"), body.to_string().into()).await.unwrap();
+        serde_json::from_slice(&answer.payload).unwrap()
+    });
+    assert!(answer.get("error").is_none(), "{what}: {answer}");
+    answer
+}
+
+/// As `nats kv add` makes it, but that records can be deleted, and but for one setting.
+fn config(bucket: &str, setting: &str, value: Value) -> Value {
+    let mut config = json!({
+        "name": format!("KV_{bucket}"),
+        "subjects": [format!("$KV.{bucket}.>")],
+        "retention": "limits",
+        "storage": "file",
+        "discard": "new",
+        "max_msgs_per_subject": 1,
+        "num_replicas": 1,
+        "allow_rollup_hdrs": true,
+        "deny_delete": false,
+    });
+    config[setting] = value;
+    config
+}
+
+fn create(broker: &Broker, bucket: &str, setting: &str, value: Value) {
+    ask(broker, &format!("STREAM.CREATE.KV_{bucket}"), &config(bucket, setting, value));
+}
+
+#[test]
+fn a_bucket_that_cannot_keep_keys_is_refused_with_the_setting_and_what_to_do() {
+    let scratch = Scratch::new();
+    let Some(broker) = broker(&scratch) else { return };
+    let settings = [
+        ("deny_delete", json!(true)),
+        ("max_msgs_per_subject", json!(5)),
+        ("max_age", json!(3_600_000_000_000_u64)),
+        ("no_ack", json!(true)),
+        ("retention", json!("interest")),
+    ];
+    for (setting, value) in settings {
+        create(&broker, setting, setting, value.clone());
+        let error = Nats::new(broker.url()).prefix(setting).node("a").directory(1).connect().unwrap_err();
+        let text = error.to_string();
+        assert!(matches!(error, ConnectError::Bucket { .. }), "{text}");
+        assert!(text.contains(&format!("KV_{setting} has {setting} = {value}")), "{text}");
+        assert!(text.contains(&format!("nats kv del {setting}")), "{text}");
+        // Without a directory the bucket is nobody's business.
+        Nats::new(broker.url()).prefix(setting).node("a").connect().unwrap();
+    }
+}
+
+#[test]
+fn a_bucket_that_differs_in_what_does_not_matter_is_used() {
+    let scratch = Scratch::new();
+    let Some(broker) = broker(&scratch) else { return };
+    create(&broker, "proactor", "description", json!("of somebody else"));
+    let [a, b] = ["a", "b"].map(|name| Node::join(&broker.url(), name, LEASE));
+    let (first, answer) = Client::log_in(a.address, "refuse ann");
+    assert_eq!(answer, "ok");
+    assert_eq!(Client::log_in(b.address, "refuse ann").1, "taken");
+    drop(first);
+    wait_until("the key to be free", || Client::log_in(b.address, "refuse ann").1 == "ok");
+}
+
+#[test]
+fn a_bucket_that_is_changed_later_is_refused_until_it_is_mended() {
+    let scratch = Scratch::new();
+    let Some(broker) = broker(&scratch) else { return };
+    let node = Node::join(&broker.url(), "a", LEASE);
+    let (ann, answer) = Client::log_in(node.address, "refuse ann");
+    assert_eq!(answer, "ok");
+    ask(&broker, "STREAM.UPDATE.KV_proactor", &config("proactor", "deny_delete", json!(true)));
+    // Its record cannot be deleted.
+    drop(ann);
+    wait_until("the bucket to be looked at", || Client::log_in(node.address, "refuse eve").1 == "unreachable");
+    ask(&broker, "STREAM.DELETE.KV_proactor", &json!({}));
+    wait_until("another bucket", || Client::log_in(node.address, "refuse eve").1 == "ok");
+    let info = ask(&broker, "STREAM.INFO.KV_proactor", &json!({}));
+    assert_eq!(info["config"]["deny_delete"], json!(false));
+}

@@ -1,0 +1,183 @@
+//! The directory on records that answer when a test says.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use overlapped::table::Key;
+
+use super::local::Notice;
+use super::*;
+use crate::cluster::records::in_process::InProcessRecords;
+use crate::cluster::records::{Done, Record, RecordError, Revision};
+use crate::registry::keys::IfTaken;
+use crate::session::id::SessionId;
+
+const LEASE: Duration = Duration::from_secs(16);
+
+enum Call {
+    Get(Done<Option<Record>>),
+    Put(Bytes, Done<Revision>),
+    Delete(Done<()>),
+}
+
+/// Calls that have no answer yet, with the names of their records.
+#[derive(Default)]
+struct Held(Mutex<VecDeque<(String, Call)>>);
+
+impl Held {
+    fn add(&self, name: &str, call: Call) {
+        self.0.lock().unwrap().push_back((name.to_owned(), call));
+    }
+
+    fn take(&self) -> Option<(String, Call)> {
+        self.0.lock().unwrap().pop_front()
+    }
+}
+
+impl Records for Held {
+    fn get(&self, key: &str, done: Done<Option<Record>>) {
+        self.add(key, Call::Get(done));
+    }
+    fn put(&self, key: &str, value: Bytes, _: Revision, done: Done<Revision>) {
+        self.add(key, Call::Put(value, done));
+    }
+    fn delete(&self, key: &str, _: Revision, done: Done<()>) {
+        self.add(key, Call::Delete(done));
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Held")
+    }
+}
+
+/// The sessions of a server, each with the key of its name, and what they are told.
+#[derive(Default)]
+struct Sessions {
+    ids: Mutex<BTreeMap<Bytes, SessionId>>,
+    told: Mutex<Vec<Notice>>,
+}
+
+impl Local for Sessions {
+    fn has(&self, key: &[u8], id: SessionId) -> bool {
+        self.find(key) == Some(id)
+    }
+    fn find(&self, key: &[u8]) -> Option<SessionId> {
+        self.ids.lock().unwrap().get(key).copied()
+    }
+    fn take(&self, key: &[u8]) -> Vec<SessionId> {
+        self.ids.lock().unwrap().remove(key).into_iter().collect()
+    }
+    fn tell(&self, notice: &Notice) -> bool {
+        self.told.lock().unwrap().push(notice.clone());
+        true
+    }
+    fn send(&self, _: &[u8], _: &Bytes) -> usize {
+        0
+    }
+    fn close(&self, _: &[u8]) -> usize {
+        0
+    }
+}
+
+struct Node {
+    keys: KeyDirectory,
+    records: Arc<Held>,
+    sessions: Arc<Sessions>,
+    now: Time,
+}
+
+impl Node {
+    /// One that has its lease.
+    fn new() -> Node {
+        let (records, sessions) = (Arc::<Held>::default(), Arc::<Sessions>::default());
+        let keys = KeyDirectory::new((1, &"a".into()), records.clone(), LEASE, Vec::new());
+        let local: Arc<dyn Local> = sessions.clone();
+        keys.serve(Arc::downgrade(&local));
+        let mut node = Node { keys, records, sessions, now: Time::ZERO };
+        node.turn();
+        node.renew();
+        node
+    }
+
+    fn turn(&self) {
+        self.keys.turn(|| self.now, |_, _| {});
+    }
+
+    /// Answers the next call, which is about the lease.
+    fn renew(&mut self) {
+        let (name, call) = self.records.take().expect("a call");
+        assert!(name.starts_with("l/"), "{name}");
+        let Call::Put(_, done) = call else { panic!("a write") };
+        done(Ok(Revision(1)));
+        self.turn();
+    }
+
+    fn log_in(&self, user: &str) {
+        let mut ids = self.sessions.ids.lock().unwrap();
+        let id = SessionId::new(0, Key::new(ids.len() as u32, 1));
+        ids.insert(user.to_owned().into(), id);
+        drop(ids);
+        self.keys.login(Login { key: user.to_owned().into(), id, ticket: 1, if_taken: IfTaken::Refuse });
+        self.turn();
+    }
+
+    fn told(&self) -> Vec<Notice> {
+        std::mem::take(&mut self.sessions.told.lock().unwrap())
+    }
+}
+
+#[test]
+fn packets_that_wait_for_an_answer_have_a_limit_in_bytes() {
+    let keys =
+        KeyDirectory::new((1, &"a".into()), Arc::<InProcessRecords>::default(), Duration::from_secs(1), Vec::new());
+    let (full, packet) = (Arc::<AtomicUsize>::default(), Bytes::from(vec![0; 1 << 20]));
+    for _ in 0..66 {
+        let full = Arc::clone(&full);
+        let done =
+            move |reached| _ = full.fetch_add(usize::from(reached == Err(DirectoryError::Full)), Ordering::AcqRel);
+        keys.ask(Bytes::new(), Query::Send(packet.clone(), Box::new(done)));
+    }
+    assert_eq!(full.load(Ordering::Acquire), 2);
+    keys.shard_ended(0);
+    assert_eq!(keys.open.enter(64 << 20).map(drop), Some(()), "what is answered waits no longer");
+}
+
+#[test]
+fn a_record_that_cannot_be_deleted_is_tried_again_after_a_pause_and_not_at_once() {
+    let mut node = Node::new();
+    node.log_in("ann");
+    let Some((_, Call::Put(value, done))) = node.records.take() else { panic!("a claim") };
+    done(Ok(Revision(2)));
+    node.turn();
+    assert!(matches!(node.told()[..], [Notice::Identified { result: Ok(()), .. }]));
+    node.sessions.ids.lock().unwrap().clear();
+    node.keys.left(Bytes::from_static(b"ann"));
+    node.turn();
+    let calls_at_once = |node: &Node| {
+        let answer = |(_, call)| match call {
+            Call::Get(done) => done(Ok(Some(Record { value: value.clone(), revision: Revision(2) }))),
+            Call::Delete(done) => done(Err(RecordError::Conflict)),
+            Call::Put(_, done) => done(Ok(Revision(1))),
+        };
+        let calls = (0..1000).map_while(|_| {
+            let call = node.records.take()?;
+            answer(call);
+            node.turn();
+            Some(())
+        });
+        calls.count()
+    };
+    let at_first = calls_at_once(&node);
+    assert!((2..=4).contains(&at_first), "{at_first} calls at once");
+    let mut later = 0;
+    for _ in 0..100 {
+        node.now = node.now + Duration::from_millis(100);
+        node.turn();
+        later += calls_at_once(&node);
+    }
+    // Two calls every two seconds in the end, and the lease's.
+    assert!((8..40).contains(&later), "{later} calls in ten seconds");
+}
