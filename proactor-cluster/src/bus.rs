@@ -8,7 +8,7 @@ use bytes::Bytes;
 use proactor::cluster::{Bus, BusEvents, Queued, Records, Subscriber, Topic, Unpublished};
 use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
 
-use crate::calls::{Call, NatsRecords};
+use crate::calls::{Calls, NatsRecords};
 use crate::state::State;
 use crate::subject::Subject;
 use crate::wishes::Wishes;
@@ -22,7 +22,7 @@ pub(crate) struct Outgoing {
 /// What the worker is asked.
 pub(crate) struct Asked {
     pub(crate) outgoing: UnboundedReceiver<Outgoing>,
-    pub(crate) calls: UnboundedReceiver<Call>,
+    pub(crate) calls: Calls,
     pub(crate) wishes: Arc<Wishes>,
     /// Ends when nobody is left to ask.
     pub(crate) ended: Receiver<Infallible>,
@@ -43,8 +43,8 @@ pub(crate) struct NatsBus {
 impl NatsBus {
     pub(crate) fn new(prefix: &str, has_records: bool, state: &Arc<State>) -> (NatsBus, Asked) {
         let (outgoing, taken) = unbounded_channel();
-        let (made, calls) = unbounded_channel();
-        let records = has_records.then(|| Arc::new(NatsRecords::new(made)));
+        let (records, calls) = NatsRecords::new();
+        let records = has_records.then(|| Arc::new(records));
         let (held, ended) = channel(1);
         let wishes = Arc::<Wishes>::default();
         let asked = Asked { outgoing: taken, calls, wishes: Arc::clone(&wishes), ended };

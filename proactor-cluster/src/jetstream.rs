@@ -13,18 +13,14 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use proactor::cluster::{Record, RecordError, Revision};
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
-use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::bucket::Bucket;
-use crate::calls::{Call, Deed};
+use crate::calls::{Call, Calls, Deed};
 use crate::connection::Connection;
 use crate::state::State;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Calls that NATS has not answered, at most. Others wait.
-const MOST_IN_FLIGHT: u32 = 256;
 
 /// Error codes of JetStream.
 const WRONG_REVISION: u64 = 10071;
@@ -65,17 +61,13 @@ impl JetStream {
     }
 
     /// Answers calls until nobody is left to make one.
-    pub(crate) async fn serve(self, mut calls: UnboundedReceiver<Call>) {
-        let (own, room) = (Arc::new(self), Arc::new(Semaphore::new(MOST_IN_FLIGHT as usize)));
-        while let Some(call) = calls.recv().await {
-            let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
+    pub(crate) async fn serve(self, calls: Calls) {
+        let own = Arc::new(self);
+        let answer = move |call| {
             let own = Arc::clone(&own);
-            tokio::spawn(async move {
-                own.answer(call).await;
-                drop(place);
-            });
-        }
-        let _ = room.acquire_many(MOST_IN_FLIGHT).await;
+            async move { own.answer(call).await }
+        };
+        calls.serve(answer).await;
     }
 
     async fn answer(&self, Call { key, deed, .. }: Call) {

@@ -9,6 +9,7 @@ use super::context::Context;
 use super::event::{Answer, Login};
 use super::letters::Named;
 use super::local::Notice;
+use super::waiting::Waiting;
 use super::work::{Owned, Rest, Work, end_all, lose};
 use crate::registry::keys::IdentifyError;
 use crate::session::reason::CloseReason;
@@ -19,7 +20,7 @@ pub(super) struct Claims {
     /// Wait for a lease, or to know more of one.
     blocked: BTreeSet<Bytes>,
     /// Wait until fewer calls are without an answer.
-    waiting: BTreeSet<Bytes>,
+    waiting: Waiting,
     alarms: BTreeSet<(Time, Bytes)>,
     /// When what is claimed in an epoch that has ended is lost.
     doom: Option<Time>,
@@ -152,7 +153,7 @@ impl Claims {
             self.step(&key, context);
         }
         while context.calls.has_room()
-            && let Some(key) = self.waiting.pop_first()
+            && let Some(key) = self.waiting.take_first()
         {
             self.step(&key, context);
         }
@@ -172,19 +173,26 @@ impl Claims {
     fn step(&mut self, key: &Bytes, context: &mut Context<'_>) {
         let Some(Entry { owned, work }) = self.entries.get_mut(key) else { return };
         let rest = work.as_mut().map_or(Rest::Done, |work| work.advance(key, owned, context));
+        let alarm = match rest {
+            Rest::NoRoom(until) | Rest::Blocked(until) | Rest::Pause(until) => Some(until),
+            Rest::Called | Rest::Done => None,
+        };
+        let alarm = alarm.filter(|until| *until < Time::MAX);
+        let before = work.as_mut().and_then(|work| std::mem::replace(&mut work.alarm, alarm));
+        if let Some(time) = before {
+            self.alarms.remove(&(time, key.clone()));
+        }
+        if let Some(time) = alarm {
+            self.alarms.insert((time, key.clone()));
+        }
         match rest {
-            Rest::Called => {}
-            Rest::NoRoom => _ = self.waiting.insert(key.clone()),
-            Rest::Pause(until) => _ = self.alarms.insert((until, key.clone())),
-            Rest::Blocked(until) => {
-                self.blocked.insert(key.clone());
-                if until < Time::MAX {
-                    self.alarms.insert((until, key.clone()));
-                }
-            }
+            Rest::Called | Rest::Pause(_) => {}
+            Rest::NoRoom(_) => self.waiting.add(key),
+            Rest::Blocked(_) => _ = self.blocked.insert(key.clone()),
             Rest::Done => {
                 *work = None;
                 self.blocked.remove(key);
+                self.waiting.remove(key);
                 if owned.is_none() {
                     self.entries.remove(key);
                 }

@@ -19,6 +19,7 @@ pub(crate) mod query;
 #[cfg(test)]
 mod tests;
 mod untold;
+mod waiting;
 mod work;
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -10,7 +10,7 @@ use super::local::Notice;
 use super::*;
 use crate::cluster::records::in_process::InProcessRecords;
 use crate::cluster::records::{Done, Record, RecordError, Revision};
-use crate::registry::keys::IfTaken;
+use crate::registry::keys::{IdentifyError, IfTaken};
 use crate::session::id::SessionId;
 
 const LEASE: Duration = Duration::from_secs(16);
@@ -180,4 +180,54 @@ fn a_record_that_cannot_be_deleted_is_tried_again_after_a_pause_and_not_at_once(
     }
     // Two calls every two seconds in the end, and the lease's.
     assert!((8..40).contains(&later), "{later} calls in ten seconds");
+}
+/// One with as many calls as it makes, and two logins that wait for a place.
+fn busy() -> Node {
+    let mut node = Node::new();
+    for number in 0..512 {
+        node.log_in(&format!("m{number:03}"));
+    }
+    node.log_in("z");
+    node.now = node.now + Duration::from_millis(1);
+    node.log_in("a");
+    assert_eq!(node.records.0.lock().unwrap().len(), 512);
+    node
+}
+
+#[test]
+fn logins_that_wait_go_on_in_the_order_in_which_they_came() {
+    let node = busy();
+    for next in ["u/z", "u/a"] {
+        let Some((name, Call::Put(_, done))) = node.records.take() else { panic!("a claim") };
+        assert!(name.starts_with("u/m"), "{name}");
+        done(Ok(Revision(2)));
+        node.turn();
+        assert_eq!(node.records.0.lock().unwrap().back().map(|(name, _)| name.clone()).as_deref(), Some(next));
+    }
+}
+
+#[test]
+fn a_login_that_gets_no_place_in_time_is_answered_all_the_same() {
+    let mut node = busy();
+    let of_first = Time::ZERO + 2 * LEASE;
+    let until = of_first + Duration::from_millis(1);
+    while node.now < until {
+        assert!(node.now >= of_first || node.sessions.told.lock().unwrap().is_empty(), "at {:?}", node.now);
+        node.now = node.keys.deadline(0).unwrap().max(node.now + Duration::from_millis(1)).min(until);
+        node.turn();
+        let mut held = node.records.0.lock().unwrap();
+        let renewals = held.iter().position(|(name, _)| name.starts_with("l/"));
+        let renewal = renewals.and_then(|at| held.remove(at));
+        drop(held);
+        if let Some((_, Call::Put(_, done))) = renewal {
+            done(Ok(Revision(1)));
+            node.turn();
+        }
+    }
+    let told = node.told();
+    let is_of = |user: &str, notice: &Notice| {
+        let id = node.sessions.find(user.as_bytes()).unwrap();
+        *notice == Notice::Identified { id, ticket: 1, result: Err(IdentifyError::Unreachable) }
+    };
+    assert!(told.len() == 2 && is_of("z", &told[0]) && is_of("a", &told[1]), "{told:?}");
 }

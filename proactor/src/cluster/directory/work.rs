@@ -70,8 +70,8 @@ pub(super) enum Rest {
     Done,
     /// Its call has no answer yet.
     Called,
-    /// Too many calls have none.
-    NoRoom,
+    /// Too many calls have none. Not longer than that.
+    NoRoom(Time),
     /// For this node's lease, or to know more of another's, but not longer than that.
     Blocked(Time),
     Pause(Time),
@@ -83,6 +83,8 @@ pub(super) struct Work {
     calling: Option<Calling>,
     paused: Option<Time>,
     tries: u32,
+    /// When its key is looked at again, whatever happens.
+    pub(super) alarm: Option<Time>,
     /// A call of this job has found another revision than was known.
     has_conflicted: bool,
     /// Nodes that are told when the key is free here.
@@ -114,6 +116,7 @@ impl Work {
             calling: None,
             paused: None,
             tries: 0,
+            alarm: None,
             has_conflicted: false,
             askers: Vec::new(),
         }
@@ -207,6 +210,7 @@ impl Work {
         let is_shared = shares && owned.as_ref().is_none_or(|owned| owned.is_shared);
         match self.claim(key, login.id, is_shared, Manner::As(login.if_taken), context) {
             Err(Stop::Rest(Rest::Blocked(_))) => Err(Rest::Blocked(until)),
+            Err(Stop::Rest(Rest::NoRoom(_))) => Err(Rest::NoRoom(until)),
             Err(Stop::Rest(Rest::Pause(next))) => Err(Rest::Pause(next.min(until))),
             Err(Stop::Rest(rest)) => Err(rest),
             Err(Stop::Refused(why)) => {
@@ -319,7 +323,7 @@ impl Work {
 
     fn read(&mut self, key: &Bytes, context: &mut Context<'_>) -> Result<(), Rest> {
         if !context.calls.has_room() {
-            return Err(Rest::NoRoom);
+            return Err(Rest::NoRoom(Time::MAX));
         }
         self.calling = Some(Calling::Reading);
         context.calls.get(About::Key(key.clone()), &record_of(key));
@@ -335,7 +339,7 @@ impl Work {
         context: &mut Context<'_>,
     ) -> Result<(), Rest> {
         if !context.calls.has_room() {
-            return Err(Rest::NoRoom);
+            return Err(Rest::NoRoom(Time::MAX));
         }
         let (about, name) = (About::Key(key.clone()), record_of(key));
         let all: Vec<Holder> = others.iter().chain(&own).cloned().collect();

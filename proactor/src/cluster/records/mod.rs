@@ -16,7 +16,9 @@ pub const MOST_RECORD_BYTES: usize = 64 << 10;
 ///
 /// No call may wait: shards make them. Each calls `done` exactly once: within the call, or later on
 /// any thread, but within a few seconds. A key has 1 to 3,100 characters: letters, digits, `-`,
-/// `_`, `/` and `%`. A value has at most [`MOST_RECORD_BYTES`].
+/// `_`, `/` and `%`. A value has at most [`MOST_RECORD_BYTES`]. Records whose keys begin with `l/`
+/// are the leases of nodes: no call about one should wait behind others, or nodes take this one for
+/// dead.
 pub trait Records: Send + Sync + fmt::Debug + 'static {
     /// The newest value of a record, and not an older one; `None` if there is none.
     fn get(&self, key: &str, done: Done<Option<Record>>);
