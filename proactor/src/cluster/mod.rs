@@ -70,6 +70,7 @@ mod post;
 pub(crate) mod receiver;
 mod records;
 pub(crate) mod roster;
+pub(crate) mod serving;
 pub(crate) mod simulated;
 mod stats;
 pub(crate) mod status;

@@ -13,6 +13,7 @@ use super::ledger::{Ledger, MOST_NODE_NAME_BYTES};
 use super::mail::{Deliver, Inboxes, MailKind};
 use super::nodes::Nodes;
 use super::post::{Post, Unsent};
+use super::serving::Serving;
 use super::simulated::SimulatedBus;
 use super::status::{Lag, Status};
 
@@ -128,6 +129,8 @@ pub(crate) struct Node {
     inboxes: Mutex<Option<Inboxes>>,
     /// Shards that have not ended.
     shards: AtomicUsize,
+    /// Those of them that have something left to serve.
+    pub(crate) serving: Arc<Serving>,
     /// The others.
     pub(crate) nodes: Nodes,
     /// What others have told, or were told, of groups may be lost.
@@ -150,7 +153,7 @@ impl Node {
         let Place { name, number, bus, .. } = &*place.place;
         let directory = |records| KeyDirectory::new((*number, name), records, place.lease, shards.clone());
         let directory = bus.records().map(directory);
-        let shard_count = shards.len();
+        let (shard_count, serving) = (shards.len(), Serving::new(shards.clone()));
         let ledger = Arc::new(Ledger::new(Arc::clone(name), *number, shards));
         let node = Arc::new(Node {
             post: Post::new(bus, &ledger),
@@ -163,6 +166,7 @@ impl Node {
             groups_made: AtomicU32::new(0),
             inboxes: Mutex::default(),
             shards: AtomicUsize::new(shard_count),
+            serving,
             nodes: Nodes::default(),
             is_unsure: AtomicBool::new(false),
         });

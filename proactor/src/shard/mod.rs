@@ -37,6 +37,7 @@ use self::directory::{Directory, Mail, Phase};
 use self::headers::Headers;
 use self::logic::Logic;
 use self::state::{ShardConfig, ShardState, token};
+use crate::cluster::serving::Part;
 use crate::connect::Origin;
 use crate::error::ServerError;
 use crate::flight::FlightKind;
@@ -65,6 +66,8 @@ pub(crate) struct Shard<H: Handler> {
     /// Its turns are counted, or recorded.
     is_watched: bool,
     is_clustered: bool,
+    /// Of a cluster's node: its shards end together.
+    serving: Option<Part>,
 }
 
 impl<H: Handler> Shard<H> {
@@ -82,6 +85,8 @@ impl<H: Handler> Shard<H> {
         let state = ShardState::new(driver, config, Arc::clone(&directory), Rc::clone(&tasks), TypeId::of::<H>());
         let is_watched = state.meter.is_some() || state.flight.is_some();
         let is_clustered = directory.node.is_some();
+        // Before the logic, which may panic: the other shards do not wait for this one then.
+        let serving = directory.node.as_ref().map(|node| node.serving.part());
         let mut logic = Logic::new(state, handler);
         {
             let _turning = tasks.enter();
@@ -100,6 +105,7 @@ impl<H: Handler> Shard<H> {
             has_ports: false,
             is_watched,
             is_clustered,
+            serving,
         }
     }
 
@@ -209,6 +215,10 @@ impl<H: Handler> Shard<H> {
         if self.is_watched {
             self.watch_turn(busy, completions);
         }
+        if self.phase != Phase::Running && self.is_clustered {
+            let serves = self.has_anything_left();
+            self.serving.iter_mut().for_each(|serving| serving.set(serves));
+        }
         Ok(busy)
     }
 
@@ -229,13 +239,17 @@ impl<H: Handler> Shard<H> {
         }
     }
 
-    /// It was told to end, and its last session is closed.
+    /// It was told to end, and its last session is closed; of a cluster's node, the last of all
+    /// shards.
     pub(crate) fn has_ended(&self) -> bool {
-        if self.phase == Phase::Running {
-            return false;
-        }
+        self.phase != Phase::Running
+            && !self.has_anything_left()
+            && self.serving.as_ref().is_none_or(|serving| serving.is_over())
+    }
+
+    fn has_anything_left(&self) -> bool {
         let state = self.logic.state();
-        state.driver.live().sockets == 0 && state.attempts.ended_count() == 0 && state.away.is_empty()
+        state.driver.live().sockets > 0 || state.attempts.ended_count() > 0 || !state.away.is_empty()
     }
 
     /// When it has something to do without being told.

@@ -8,6 +8,7 @@
 mod harness;
 
 mod cluster {
+    mod draining;
     mod in_process;
     mod keys;
     mod keys_simulation;
