@@ -6,6 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The program: what `NATS_SERVER` names, or where Debian has it. `None`, with a reason, if it is
@@ -77,6 +79,18 @@ impl Broker {
 
     pub(crate) fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// What JetStream says to a request of its administrator.
+    pub(crate) fn ask(&self, what: &str, body: &Value) -> Value {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let answer: Value = runtime.block_on(async {
+            let client = async_nats::connect(self.url()).await.unwrap();
+            let answer = client.request(format!("$JS.API.{what}"), body.to_string().into()).await.unwrap();
+            serde_json::from_slice(&answer.payload).unwrap()
+        });
+        assert!(answer.get("error").is_none(), "{what}: {answer}");
+        answer
     }
 
     pub(crate) fn restart(&mut self) {

@@ -14,18 +14,6 @@ fn broker(scratch: &Scratch) -> Option<Broker> {
     Broker::start(&["-js", "-sd", scratch.0.to_str().unwrap()])
 }
 
-/// What JetStream says to a request of its administrator.
-fn ask(broker: &Broker, what: &str, body: &Value) -> Value {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let answer: Value = runtime.block_on(async {
-        let client = async_nats::connect(broker.url()).await.unwrap();
-        let answer = client.request(format!("$JS.API.{what}"), body.to_string().into()).await.unwrap();
-        serde_json::from_slice(&answer.payload).unwrap()
-    });
-    assert!(answer.get("error").is_none(), "{what}: {answer}");
-    answer
-}
-
 /// As `nats kv add` makes it, but that records can be deleted, and but for one setting.
 fn config(bucket: &str, setting: &str, value: Value) -> Value {
     let mut config = json!({
@@ -44,7 +32,7 @@ fn config(bucket: &str, setting: &str, value: Value) -> Value {
 }
 
 fn create(broker: &Broker, bucket: &str, setting: &str, value: Value) {
-    ask(broker, &format!("STREAM.CREATE.KV_{bucket}"), &config(bucket, setting, value));
+    broker.ask(&format!("STREAM.CREATE.KV_{bucket}"), &config(bucket, setting, value));
 }
 
 #[test]
@@ -90,12 +78,12 @@ fn a_bucket_that_is_changed_later_is_refused_until_it_is_mended() {
     let node = Node::join(&broker.url(), "a", LEASE);
     let (ann, answer) = Client::log_in(node.address, "refuse ann");
     assert_eq!(answer, "ok");
-    ask(&broker, "STREAM.UPDATE.KV_proactor", &config("proactor", "deny_delete", json!(true)));
+    broker.ask("STREAM.UPDATE.KV_proactor", &config("proactor", "deny_delete", json!(true)));
     // Its record cannot be deleted.
     drop(ann);
     wait_until("the bucket to be looked at", || Client::log_in(node.address, "refuse eve").1 == "unreachable");
-    ask(&broker, "STREAM.DELETE.KV_proactor", &json!({}));
+    broker.ask("STREAM.DELETE.KV_proactor", &json!({}));
     wait_until("another bucket", || Client::log_in(node.address, "refuse eve").1 == "ok");
-    let info = ask(&broker, "STREAM.INFO.KV_proactor", &json!({}));
+    let info = broker.ask("STREAM.INFO.KV_proactor", &json!({}));
     assert_eq!(info["config"]["deny_delete"], json!(false));
 }

@@ -7,14 +7,16 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use proactor_cluster::{ConnectError, Nats};
+use serde_json::json;
 
 use crate::broker::{Broker, Scratch, free_port, wait_until};
 use crate::proxy::Proxy;
 use crate::users::{Client, Node};
 
 const LEASE: Duration = Duration::from_secs(2);
-/// What a child process is told: where NATS is.
+/// What a child process is told: where NATS is, and the seconds of its lease.
 const CHILD: &str = "PROACTOR_TEST_NODE";
+const CHILD_LEASE: &str = "PROACTOR_TEST_LEASE";
 
 fn broker(scratch: &Scratch) -> Option<Broker> {
     Broker::start(&["-js", "-sd", scratch.0.to_str().unwrap()])
@@ -71,9 +73,14 @@ struct ChildNode {
 
 impl ChildNode {
     fn start(url: &str) -> ChildNode {
+        ChildNode::with_lease(url, LEASE)
+    }
+
+    fn with_lease(url: &str, lease: Duration) -> ChildNode {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", "keys::node_of_a_child_process", "--ignored", "--nocapture"]);
-        let mut process = command.env(CHILD, url).stdout(Stdio::piped()).spawn().unwrap();
+        command.env(CHILD, url).env(CHILD_LEASE, lease.as_secs().to_string());
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let said = lines.map_while(Result::ok).find_map(|line| line.strip_prefix("address ").map(str::to_owned));
         ChildNode { address: said.expect("the child says its address").parse().unwrap(), process }
@@ -96,9 +103,35 @@ impl Drop for ChildNode {
 #[ignore = "it is the child process of other tests"]
 fn node_of_a_child_process() {
     let Ok(url) = std::env::var(CHILD) else { return };
-    let node = Node::join(&url, "child", LEASE);
+    let lease = std::env::var(CHILD_LEASE).unwrap().parse().unwrap();
+    let node = Node::join(&url, "child", Duration::from_secs(lease));
     println!("\naddress {}", node.address);
-    std::thread::sleep(Duration::from_secs(300));
+    // Until it is killed, or told to end.
+    let _ = std::io::stdin().read_line(&mut String::new());
+    node.end();
+    std::process::exit(0);
+}
+
+#[test]
+fn a_process_that_ends_in_order_leaves_no_lease() {
+    let scratch = Scratch::new();
+    let Some(broker) = broker(&scratch) else { return };
+    let hour = Duration::from_secs(3600);
+    for round in 0..5 {
+        let mut child = ChildNode::with_lease(&broker.url(), hour);
+        let (client, answer) = Client::log_in(child.address, "refuse ann");
+        assert_eq!(answer, "ok", "in round {round}");
+        let leases = || {
+            let info = broker.ask("STREAM.INFO.KV_proactor", &json!({ "subjects_filter": ">" }));
+            let subjects = info["state"]["subjects"].as_object().cloned().unwrap_or_default();
+            subjects.keys().filter(|subject| subject.contains(".l/")).count()
+        };
+        assert_eq!(leases(), 1);
+        drop(child.process.stdin.take());
+        assert!(child.process.wait().unwrap().success());
+        assert_eq!(leases(), 0, "in round {round}");
+        client.expect_end();
+    }
 }
 
 #[test]

@@ -47,7 +47,7 @@ pub(crate) struct Node {
     pub(crate) handle: Handle,
     pub(crate) address: SocketAddr,
     /// It ends with this.
-    _server: Mutex<Server>,
+    server: Mutex<Server>,
 }
 
 impl Node {
@@ -55,7 +55,14 @@ impl Node {
         let builder = Server::builder().listen("127.0.0.1:0").codec(Lines::new()).shards(2).cluster(place);
         let server = builder.start(Users).unwrap();
         let address = server.local_addrs()[0].ip().unwrap();
-        Node { handle: server.handle(), address, _server: Mutex::new(server) }
+        Node { handle: server.handle(), address, server: Mutex::new(server) }
+    }
+
+    /// Ends in order, as a program does before it exits.
+    pub(crate) fn end(self) {
+        let server = self.server.into_inner().unwrap();
+        server.handle().stop();
+        server.wait().unwrap();
     }
 
     pub(crate) fn join(url: &str, name: &str, lease: Duration) -> Node {

@@ -162,7 +162,8 @@ impl<M> Server<M> {
     }
 
     /// Waits until the server has ended: it was told to [`stop`](Handle::stop) or
-    /// [`drain`](Handle::drain), and has.
+    /// [`drain`](Handle::drain), and has. A node of a cluster also gives back its lease of keys,
+    /// for at most 1 s.
     ///
     /// # Errors
     /// The first shard that failed.
@@ -176,7 +177,7 @@ impl<M> Server<M> {
             self.threads.drain(..).for_each(std::mem::forget);
             return Err(ServerError::Thread("the server belongs to the process that this one was forked from".into()));
         }
-        let mut result = Ok(());
+        let (mut result, was_running) = (Ok(()), !self.threads.is_empty());
         for (index, thread) in self.threads.drain(..).enumerate() {
             let ended = thread.join().unwrap_or_else(|_| {
                 self.handle.stop();
@@ -185,6 +186,10 @@ impl<M> Server<M> {
             result = result.and(ended);
         }
         self.held.clear();
+        if let Some(keys) = self.handle.directory.key_directory().filter(|_| was_running) {
+            // The process may end now, and with it who tells the records.
+            keys.wait_for_end();
+        }
         result
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::event::{About, Answer, Event};
+use super::farewell::Farewell;
 use super::inbox::Inbox;
 use crate::cluster::records::{Records, Revision};
 
@@ -14,13 +15,15 @@ const MOST_IN_FLIGHT: usize = 512;
 pub(super) struct Calls {
     records: Arc<dyn Records>,
     inbox: Arc<Inbox>,
+    /// Hears what comes of the lease when the node has ended.
+    farewell: Arc<Farewell>,
     /// About keys.
     in_flight: usize,
 }
 
 impl Calls {
-    pub(super) fn new(records: Arc<dyn Records>, inbox: &Arc<Inbox>) -> Calls {
-        Calls { records, inbox: Arc::clone(inbox), in_flight: 0 }
+    pub(super) fn new(records: Arc<dyn Records>, inbox: &Arc<Inbox>, farewell: &Arc<Farewell>) -> Calls {
+        Calls { records, inbox: Arc::clone(inbox), farewell: Arc::clone(farewell), in_flight: 0 }
     }
 
     pub(super) fn has_room(&self) -> bool {
@@ -34,8 +37,12 @@ impl Calls {
 
     fn begin<T: 'static>(&mut self, about: About, answer: fn(T) -> Answer) -> Box<dyn FnOnce(T) + Send + 'static> {
         self.in_flight += usize::from(is_counted(&about));
-        let inbox = Arc::clone(&self.inbox);
-        Box::new(move |result| inbox.push(Event::Answer(about, answer(result))))
+        let (inbox, farewell) = (Arc::clone(&self.inbox), Arc::clone(&self.farewell));
+        Box::new(move |result| {
+            if let Err(Event::Answer(About::OwnLease, answer)) = inbox.push(Event::Answer(about, answer(result))) {
+                farewell.answered(answer);
+            }
+        })
     }
 
     pub(super) fn get(&mut self, about: About, name: &str) {
@@ -51,11 +58,6 @@ impl Calls {
     pub(super) fn delete(&mut self, about: About, name: &str, expected: Revision) {
         let done = self.begin(about, Answer::Deleted);
         self.records.delete(name, expected, done);
-    }
-
-    /// Deletes a record, whatever comes of it.
-    pub(super) fn delete_at_last(&self, name: &str, expected: Revision) {
-        self.records.delete(name, expected, Box::new(|_| {}));
     }
 }
 

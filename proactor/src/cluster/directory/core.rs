@@ -11,6 +11,7 @@ use super::calls::Calls;
 use super::claims::Claims;
 use super::context::{Context, Done, Outgoing};
 use super::event::{About, Answer, Event};
+use super::farewell::Last;
 use super::lease::{self, Change, Lease};
 use super::letters::Letter;
 use super::local::Local;
@@ -39,7 +40,7 @@ pub(super) struct Core {
 }
 
 /// The name of a lease's record.
-fn lease_of(node: u64) -> String {
+pub(super) fn lease_of(node: u64) -> String {
     format!("l/{node:016x}")
 }
 
@@ -179,11 +180,9 @@ impl Core {
         self.tell_again = now + AGAIN;
     }
 
-    /// The server has ended: what it had is free at once. Returns what nobody will answer.
-    pub(super) fn end(&mut self) -> Vec<Query> {
-        if let Some(revision) = self.lease.as_ref().and_then(Lease::revision) {
-            self.calls.delete_at_last(&lease_of(self.number), revision);
-        }
-        self.queries.take_all()
+    /// The server has ended. Returns what nobody will answer, and what is known of its lease.
+    pub(super) fn end(&mut self) -> (Vec<Query>, Last) {
+        let last = self.lease.as_ref().map_or(Last::Nothing, Lease::last);
+        (self.queries.take_all(), last)
     }
 }

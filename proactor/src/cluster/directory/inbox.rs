@@ -43,17 +43,17 @@ impl Inbox {
         if events.is_closed || events.queue.len() >= MOST_EVENTS {
             return Err(event);
         }
-        self.add(events, event);
-        Ok(())
+        self.add(events, event)
     }
 
-    pub(super) fn push(&self, event: Event) {
-        self.add(self.lock(), event);
+    /// Gives the event back if nobody will take it.
+    pub(super) fn push(&self, event: Event) -> Result<(), Event> {
+        self.add(self.lock(), event)
     }
 
-    fn add(&self, mut events: MutexGuard<'_, Events>, event: Event) {
+    fn add(&self, mut events: MutexGuard<'_, Events>, event: Event) -> Result<(), Event> {
         if events.is_closed {
-            return;
+            return Err(event);
         }
         events.queue.push_back(event);
         let had_any = self.has_any.swap(true, Ordering::AcqRel);
@@ -61,6 +61,7 @@ impl Inbox {
         if !had_any {
             self.wake();
         }
+        Ok(())
     }
 
     /// At most so many.

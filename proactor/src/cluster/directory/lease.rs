@@ -12,6 +12,7 @@ use bytes::Bytes;
 use overlapped::Time;
 
 use super::event::Answer;
+use super::farewell::Last;
 use crate::cluster::records::{RecordError, Revision};
 
 const VERSION: u8 = 1;
@@ -79,9 +80,14 @@ impl Lease {
         self.renewed + 2 * self.time
     }
 
-    /// The record, if there may be one.
-    pub(super) fn revision(&self) -> Option<Revision> {
-        (self.revision != Revision::NONE).then_some(self.revision)
+    /// What is known of its record, when the node ends.
+    pub(super) fn last(&self) -> Last {
+        match self.revision {
+            _ if self.asked.is_some() => Last::Asked,
+            _ if self.is_stale => Last::Unknown,
+            Revision::NONE => Last::Nothing,
+            revision => Last::Known(revision),
+        }
     }
 
     /// When it has something to do without being told.

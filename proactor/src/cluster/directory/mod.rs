@@ -7,6 +7,7 @@ mod claims;
 mod context;
 mod core;
 pub(crate) mod event;
+mod farewell;
 mod holders;
 mod inbox;
 mod lease;
@@ -32,7 +33,8 @@ use overlapped::driver::WakeHandle;
 
 use self::calls::Calls;
 use self::core::Core;
-use self::event::{Event, Login};
+use self::event::{About, Event, Login};
+use self::farewell::Farewell;
 use self::inbox::Inbox;
 use self::local::Local;
 use self::open::Open;
@@ -45,6 +47,9 @@ const MOST_ROUNDS: usize = 32;
 /// Events of one round. What is left is for another turn of the shard, which has sessions too.
 const MOST_PER_ROUND: usize = 256;
 
+/// How long the end of a node waits for its lease to be gone.
+const LAST_WAIT: Duration = Duration::from_secs(1);
+
 /// The directory of one node.
 pub(crate) struct KeyDirectory {
     inbox: Arc<Inbox>,
@@ -55,6 +60,7 @@ pub(crate) struct KeyDirectory {
     deadline: AtomicU64,
     /// Which shards have ended.
     ended: Mutex<Vec<bool>>,
+    farewell: Arc<Farewell>,
 }
 
 impl KeyDirectory {
@@ -66,9 +72,10 @@ impl KeyDirectory {
     ) -> KeyDirectory {
         let ended = Mutex::new(vec![false; shards.len()]);
         let inbox = Inbox::new(shards);
-        let core = Core::new(node, lease, Calls::new(records, &inbox));
+        let farewell = Farewell::new(&records, core::lease_of(node.0));
+        let core = Core::new(node, lease, Calls::new(records, &inbox, &farewell));
         let (core, deadline) = (Mutex::new(core), AtomicU64::new(0));
-        KeyDirectory { inbox, core, local: OnceLock::new(), open: Arc::default(), deadline, ended }
+        KeyDirectory { inbox, core, local: OnceLock::new(), open: Arc::default(), deadline, ended, farewell }
     }
 
     /// Tells whose directory it is.
@@ -88,12 +95,12 @@ impl KeyDirectory {
     /// A session has a key here, and wants it in the cluster. Whether there is room was asked
     /// before: each shard may add one more.
     pub(crate) fn login(&self, login: Login) {
-        self.inbox.push(Event::Login(login));
+        let _ = self.inbox.push(Event::Login(login));
     }
 
     /// A session has a key no longer.
     pub(crate) fn left(&self, key: Bytes) {
-        self.inbox.push(Event::Left(key));
+        let _ = self.inbox.push(Event::Left(key));
     }
 
     pub(crate) fn ask(&self, key: Bytes, query: Query) {
@@ -165,11 +172,23 @@ impl KeyDirectory {
         };
         if is_last {
             let left = self.inbox.close();
-            let open = self.lock().end();
-            let left = left
-                .into_iter()
-                .filter_map(|event| if let Event::Query(_, query) = event { Some(query) } else { None });
-            open.into_iter().chain(left).for_each(|query| query.refuse(DirectoryError::Unreachable));
+            let (open, last) = self.lock().end();
+            self.farewell.begin(last);
+            open.into_iter().for_each(|query| query.refuse(DirectoryError::Unreachable));
+            for event in left {
+                match event {
+                    Event::Query(_, query) => query.refuse(DirectoryError::Unreachable),
+                    Event::Answer(About::OwnLease, answer) => self.farewell.answered(answer),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Waits until the lease of a server whose shards have ended is gone, but not for long.
+    pub(crate) fn wait_for_end(&self) {
+        if !self.farewell.wait(LAST_WAIT) {
+            tracing::warn!("the records do not answer: the keys of this node are free when its lease has run out");
         }
     }
 }

@@ -18,7 +18,7 @@ const LEASE: Duration = Duration::from_secs(16);
 enum Call {
     Get(Done<Option<Record>>),
     Put(Bytes, Done<Revision>),
-    Delete(Done<()>),
+    Delete(Revision, Done<()>),
 }
 
 /// Calls that have no answer yet, with the names of their records.
@@ -42,8 +42,8 @@ impl Records for Held {
     fn put(&self, key: &str, value: Bytes, _: Revision, done: Done<Revision>) {
         self.add(key, Call::Put(value, done));
     }
-    fn delete(&self, key: &str, _: Revision, done: Done<()>) {
-        self.add(key, Call::Delete(done));
+    fn delete(&self, key: &str, expected: Revision, done: Done<()>) {
+        self.add(key, Call::Delete(expected, done));
     }
 }
 
@@ -159,7 +159,7 @@ fn a_record_that_cannot_be_deleted_is_tried_again_after_a_pause_and_not_at_once(
     let calls_at_once = |node: &Node| {
         let answer = |(_, call)| match call {
             Call::Get(done) => done(Ok(Some(Record { value: value.clone(), revision: Revision(2) }))),
-            Call::Delete(done) => done(Err(RecordError::Conflict)),
+            Call::Delete(_, done) => done(Err(RecordError::Conflict)),
             Call::Put(_, done) => done(Ok(Revision(1))),
         };
         let calls = (0..1000).map_while(|_| {
@@ -230,4 +230,56 @@ fn a_login_that_gets_no_place_in_time_is_answered_all_the_same() {
         *notice == Notice::Identified { id, ticket: 1, result: Err(IdentifyError::Unreachable) }
     };
     assert!(told.len() == 2 && is_of("z", &told[0]) && is_of("a", &told[1]), "{told:?}");
+}
+
+/// The next call, which deletes the lease.
+#[track_caller]
+fn last_call(records: &Held) -> (Revision, Done<()>) {
+    match records.take() {
+        Some((name, Call::Delete(expected, done))) if name.starts_with("l/") => (expected, done),
+        Some((name, _)) => panic!("a call of {name}"),
+        None => panic!("no call"),
+    }
+}
+
+#[test]
+fn a_node_that_ends_deletes_its_lease_behind_a_renewal_that_has_no_answer() {
+    // The answer comes behind the end, or is there and has not been heard.
+    for comes_behind in [true, false] {
+        let mut node = Node::new();
+        node.now = node.keys.deadline(0).unwrap();
+        node.turn();
+        let Some((_, Call::Put(_, renewed))) = node.records.take() else { panic!("a renewal") };
+        let mut renewed = Some(renewed);
+        if !comes_behind {
+            renewed.take().unwrap()(Ok(Revision(7)));
+        }
+        node.keys.shard_ended(0);
+        if let Some(renewed) = renewed {
+            assert!(node.records.take().is_none(), "it is not known what is to be deleted");
+            renewed(Ok(Revision(7)));
+        }
+        let (expected, deleted) = last_call(&node.records);
+        assert_eq!(expected, Revision(7));
+        assert!(!node.keys.farewell.wait(Duration::ZERO));
+        deleted(Ok(()));
+        assert!(node.keys.farewell.wait(Duration::ZERO) && node.records.take().is_none());
+    }
+}
+
+#[test]
+fn a_node_that_ends_and_does_not_know_its_lease_reads_it() {
+    let mut node = Node::new();
+    node.now = node.keys.deadline(0).unwrap();
+    node.turn();
+    let Some((_, Call::Put(value, renewed))) = node.records.take() else { panic!("a renewal") };
+    node.keys.shard_ended(0);
+    renewed(Err(RecordError::Unknown));
+    let Some((_, Call::Get(found))) = node.records.take() else { panic!("a look") };
+    found(Ok(Some(Record { value, revision: Revision(9) })));
+    let (expected, deleted) = last_call(&node.records);
+    assert_eq!(expected, Revision(9));
+    // Nothing more can be done.
+    deleted(Err(RecordError::Unknown));
+    assert!(node.keys.farewell.wait(Duration::ZERO) && node.records.take().is_none());
 }
