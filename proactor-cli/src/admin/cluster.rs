@@ -33,6 +33,7 @@ struct Row {
     /// It is this server.
     this: bool,
     sessions: usize,
+    keys: usize,
     shards: usize,
     draining: bool,
     since: String,
@@ -56,6 +57,7 @@ impl Row {
             number: format!("{:016x}", node.number),
             this: node.is_self,
             sessions: node.sessions,
+            keys: node.keys,
             shards: node.shards,
             draining: node.is_draining,
             since: humantime::format_rfc3339_seconds(since).to_string(),

@@ -31,6 +31,8 @@ pub struct NodeInfo {
     pub is_self: bool,
     /// Sessions that it has accepted.
     pub sessions: usize,
+    /// [Keys](crate::Session::identify) that sessions there have.
+    pub keys: usize,
     /// Its shards.
     pub shards: usize,
     /// Whether it is being drained: it accepts no more.
@@ -176,6 +178,7 @@ impl Status {
             number,
             is_self: false,
             sessions: self.sessions as usize,
+            keys: usize::try_from(self.keys).unwrap_or(usize::MAX),
             shards: self.shards.into(),
             is_draining: self.drains,
             uptime: self.uptime,

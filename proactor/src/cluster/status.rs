@@ -12,6 +12,8 @@ pub(crate) struct Status {
     pub(crate) ends: bool,
     pub(crate) shards: u16,
     pub(crate) sessions: u32,
+    /// Keys that they have.
+    pub(crate) keys: u64,
     pub(crate) uptime: Duration,
     pub(crate) lag: Lag,
 }
@@ -32,8 +34,8 @@ const ENDS: u8 = 2;
 const KNOWS_QUEUED: u8 = 4;
 
 /// The wire form: a byte of flags, shards in 2 bytes, sessions in 4, then numbers of 8 each, all
-/// big-endian: milliseconds since the server has started, and the lag. A later version may have
-/// more behind that.
+/// big-endian: milliseconds since the server has started, the lag, and keys. A later version may
+/// have more behind that.
 impl Status {
     pub(super) fn encode(&self) -> Vec<u8> {
         let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
@@ -44,7 +46,7 @@ impl Status {
         bytes.extend_from_slice(&self.sessions.to_be_bytes());
         let uptime = u64::try_from(self.uptime.as_millis()).unwrap_or(u64::MAX);
         let queued = queued.unwrap_or_default();
-        for number in [uptime, queued.messages, queued.bytes, missed, unpublished, interruptions] {
+        for number in [uptime, queued.messages, queued.bytes, missed, unpublished, interruptions, self.keys] {
             bytes.extend_from_slice(&number.to_be_bytes());
         }
         bytes
@@ -69,6 +71,7 @@ impl Status {
             ends: flags & ENDS != 0,
             shards: u16::from_be_bytes(*shards),
             sessions: u32::from_be_bytes(*sessions),
+            keys: number()?,
             uptime,
             lag,
         })
@@ -84,7 +87,7 @@ mod tests {
         let uptime = Duration::from_millis(90_061_001);
         let queued = Some(Queued { messages: 3, bytes: 1 << 40 });
         let lag = Lag { queued, missed: 5, unpublished: 6, interruptions: 7 };
-        let status = Status { drains: true, ends: false, shards: 256, sessions: 500_000, uptime, lag };
+        let status = Status { drains: true, ends: false, shards: 256, sessions: 500_000, keys: 1 << 33, uptime, lag };
         let bytes = status.encode();
         assert_eq!(Status::parse(&bytes), Some(status));
         assert_eq!(Status::parse(&Status::default().encode()), Some(Status::default()));

@@ -21,6 +21,16 @@ impl<M> Handle<M> {
         nodes
     }
 
+    /// How many keys sessions have on all nodes of the [cluster](crate::cluster): those of this
+    /// server now, and what each other node that is alive told last, at most 2 s ago. A key that
+    /// several nodes share counts on each. Nobody is asked, and no record is read.
+    ///
+    /// Without a cluster, [`keys`](Handle::keys).
+    pub fn keys_anywhere(&self) -> usize {
+        let others = self.directory.node.as_ref().map(|node| node.nodes.others()).unwrap_or_default();
+        others.iter().fold(self.keys(), |sum, node| sum.saturating_add(node.keys))
+    }
+
     /// Another node, to which a session of this one might go: the one with the fewest sessions a
     /// shard that does not drain. Each call counts as one more session there, until that node has
     /// told of it, so those who are sent away are spread over the nodes. `None` if there is none.

@@ -17,6 +17,7 @@ pub(crate) fn status(directory: &Directory, node: &Node, now: Time) -> Status {
         ends: false,
         shards: directory.shard_count(),
         sessions: u32::try_from(directory.admission.sessions().0).unwrap_or(u32::MAX),
+        keys: directory.keys.len() as u64,
         uptime: now.since(directory.began),
         lag: node.lag(),
     }

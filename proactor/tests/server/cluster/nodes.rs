@@ -4,40 +4,41 @@ use std::time::Duration;
 
 use proactor::cluster::{Cluster, ClusterFaults};
 use proactor::codec::Lines;
-use proactor::{Flow, Handler, Network, NoMessage, Server, Session, Simulation};
+use proactor::{Flow, Handler, IfTaken, Network, NoMessage, Server, Session, Simulation};
 
 const SOON: Duration = Duration::from_millis(50);
 
 #[derive(Clone)]
-struct Silent;
+struct User;
 
-impl Handler for Silent {
+impl Handler for User {
     type State = ();
     type Message = NoMessage;
     fn connected(&mut self, _: &Session) {}
-    fn received(&mut self, _: &Session, (): &mut (), _: &[u8]) -> Flow {
+    fn received(&mut self, session: &Session, (): &mut (), user: &[u8]) -> Flow {
+        session.identify_with(user, IfTaken::Share).unwrap();
         Flow::Continue
     }
 }
 
-fn start(cluster: &Cluster, network: &Network, name: &str) -> Simulation<Silent> {
+fn start(cluster: &Cluster, network: &Network, name: &str) -> Simulation<User> {
     let builder = Server::builder().codec(Lines::new()).listen(format!("{name}:1").as_str()).shards(2);
-    builder.cluster(cluster.node(name)).simulate(network, Silent).unwrap()
+    builder.cluster(cluster.node(name)).simulate(network, User).unwrap()
 }
 
 /// Lets time pass on all of them.
-fn advance(nodes: &[&Simulation<Silent>], time: Duration) {
+fn advance(nodes: &[&Simulation<User>], time: Duration) {
     for _ in 0..50 {
         nodes.iter().for_each(|node| node.advance(time / 50 / nodes.len() as u32));
     }
 }
 
 /// The names of the nodes that one knows, with their sessions.
-fn known(node: &Simulation<Silent>) -> Vec<(String, usize)> {
+fn known(node: &Simulation<User>) -> Vec<(String, usize)> {
     node.handle().nodes().iter().map(|node| (node.name.to_string(), node.sessions)).collect()
 }
 
-fn names(node: &Simulation<Silent>) -> Vec<String> {
+fn names(node: &Simulation<User>) -> Vec<String> {
     known(node).into_iter().map(|(name, _)| name).collect()
 }
 
@@ -69,11 +70,37 @@ fn each_node_knows_the_others_soon_with_their_load_and_forgets_one_that_ends() {
 }
 
 #[test]
+fn the_keys_of_all_nodes_are_counted() {
+    let network = Network::new(3);
+    let cluster = Cluster::simulated(&network);
+    let nodes = ["10.0.0.1", "10.0.0.2"].map(|name| start(&cluster, &network, name));
+    let all: Vec<&Simulation<User>> = nodes.iter().collect();
+    advance(&all, SOON);
+    let counts = || [nodes[0].handle().keys_anywhere(), nodes[1].handle().keys_anywhere()];
+    assert_eq!(counts(), [0, 0]);
+    let user = |node: usize, name: &str| {
+        let client = nodes[node].client(format!("10.0.0.{}:1", node + 1).as_str(), Lines::new());
+        client.send(name);
+        client
+    };
+    let _stay = [user(0, "ann"), user(1, "ben"), user(1, "ben"), user(1, "cho")];
+    let leaves = user(0, "dee");
+    advance(&all, Duration::from_secs(4));
+    assert_eq!(counts(), [4, 4]);
+    leaves.close();
+    let _shares = user(0, "cho");
+    advance(&all, Duration::from_secs(4));
+    assert_eq!(counts(), [4, 4], "one that two nodes share counts twice");
+    let of = |node: usize| nodes[node].handle().nodes().iter().map(|info| info.keys).collect::<Vec<usize>>();
+    assert_eq!((of(0), of(1)), (vec![2, 2], vec![2, 2]));
+}
+
+#[test]
 fn a_node_that_is_cut_off_is_gone_after_ten_seconds_and_comes_back() {
     let network = Network::new(2);
     let cluster = Cluster::simulated(&network);
     let nodes = ["10.0.0.1", "10.0.0.2", "10.0.0.3"].map(|name| start(&cluster, &network, name));
-    let all: Vec<&Simulation<Silent>> = nodes.iter().collect();
+    let all: Vec<&Simulation<User>> = nodes.iter().collect();
     advance(&all, SOON);
     assert!(all.iter().all(|node| names(node).len() == 3));
     cluster.set_faults(ClusterFaults::new().lost(1));
