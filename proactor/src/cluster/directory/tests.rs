@@ -1,5 +1,6 @@
 //! The directory on records that answer when a test says.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -282,4 +283,21 @@ fn a_node_that_ends_and_does_not_know_its_lease_reads_it() {
     // Nothing more can be done.
     deleted(Err(RecordError::Unknown));
     assert!(node.keys.farewell.wait(Duration::ZERO) && node.records.take().is_none());
+}
+
+#[test]
+fn the_time_of_a_turn_is_not_before_that_of_what_is_heard_in_it() {
+    let node = Node::new();
+    node.log_in("ann");
+    let Some((_, Call::Put(_, done))) = node.records.take() else { panic!("a claim") };
+    done(Ok(Revision(2)));
+    // What is heard in a turn is there before its clock is read.
+    let waits = Cell::new(false);
+    let clock = || {
+        waits.set(waits.get() || node.keys.inbox.has_any());
+        node.now
+    };
+    node.keys.turn(clock, |_, _| {});
+    assert!(!waits.get());
+    assert_eq!(node.told().len(), 1);
 }
