@@ -183,6 +183,7 @@ pub(crate) fn cluster(answer: &Value) -> String {
             field(node, "name"),
             state,
             field(node, "sessions"),
+            field(node, "keys"),
             field(node, "shards"),
             age(&node["uptime_seconds"]),
             field(node, "queued_messages"),
@@ -193,9 +194,20 @@ pub(crate) fn cluster(answer: &Value) -> String {
         ]
     };
     let rows: Vec<Vec<String>> = found.iter().map(row).collect();
-    let head =
-        ["NODE", "STATE", "SESSIONS", "SHARDS", "UP", "WAITING", "BYTES", "MISSED", "UNPUBLISHED", "INTERRUPTED"];
-    let right = [false, false, true, true, true, true, true, true, true, true];
+    let head = [
+        "NODE",
+        "STATE",
+        "SESSIONS",
+        "KEYS",
+        "SHARDS",
+        "UP",
+        "WAITING",
+        "BYTES",
+        "MISSED",
+        "UNPUBLISHED",
+        "INTERRUPTED",
+    ];
+    let right = [false, false, true, true, true, true, true, true, true, true, true];
     let mut counted = answer.clone();
     counted.as_object_mut().and_then(|fields| fields.shift_remove("nodes"));
     table(&head, &right, &rows) + "\n" + &facts(&counted)
@@ -270,14 +282,15 @@ mod tests {
     fn nodes_are_a_table_above_what_the_one_that_was_asked_has_counted() {
         let node = |name: &str, this: bool, draining: bool| {
             json!({
-                "name": name, "this": this, "draining": draining, "sessions": 7, "shards": 2, "uptime_seconds": 3700,
-                "silent_seconds": 1, "queued_messages": 3, "queued_bytes": 2048, "missed": 1, "unpublished": 0,
-                "interruptions": 4
+                "name": name, "this": this, "draining": draining, "sessions": 7, "keys": 5, "shards": 2,
+                "uptime_seconds": 3700, "silent_seconds": 1, "queued_messages": 3, "queued_bytes": 2048, "missed": 1,
+                "unpublished": 0, "interruptions": 4
             })
         };
         let nodes = [node("eu-1", true, false), node("eu\u{1b}2", false, true), node("eu-3", false, false)];
         let text = cluster(&json!({ "node": "eu-1", "published": 12, "nodes": nodes }));
         let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].contains("SESSIONS  KEYS  SHARDS") && lines[1].contains("       7     5       2"), "{text}");
         assert!(lines[1].starts_with("eu-1       asked") && lines[1].contains("1h 1m        3  2.00 KiB"), "{text}");
         assert!(lines[2].starts_with("eu\\u{1b}2  drains") && lines[3].contains("heard 1s ago"), "{text}");
         assert_eq!(lines[4..], ["", "node       eu-1", "published  12"]);

@@ -10,6 +10,7 @@ const COLUMNS = [
   { label: "Node", text: (node) => node.name, long: true, wide: true },
   { label: "State", text: state },
   { label: "Sessions", text: (node) => count(node.sessions), number: true },
+  { label: "Keys", text: (node) => count(node.keys), number: true },
   { label: "Shards", text: (node) => count(node.shards), number: true },
   { label: "Up", text: (node) => age(node.uptime_seconds), number: true },
   { label: "Waiting", text: (node) => count(node.queued_messages), number: true },
