@@ -9,6 +9,7 @@ use std::thread;
 use serde_json::Value;
 
 use crate::harness::{Running, backend, interrupt, proactor, run, spawn};
+use crate::reserved::Reserved;
 
 /// A short run with JSON on standard output.
 fn bench(address: SocketAddr, arguments: &[&str]) -> Output {
@@ -178,13 +179,13 @@ fn every_fault_of_a_server_is_reported_by_kind() {
     let twice = serve(|_, stream| answer(stream, |bytes| bytes.extend_from_within(..)));
     let closing = serve(|_, mut stream| drop(stream.read(&mut [0; 1024])));
     let silent = serve(|_, stream| answer(stream, Vec::clear));
-    for (address, kind, words) in [
-        (wrong, "wrong_answer", "byte 0 of 64 came back as"),
-        (twice, "unasked_answer", "after the answers to all 1 messages"),
-        (closing, "closed_by_server", "answers so far: 0, under way: 1"),
-        (silent, "no_answer", "for 200ms; answers so far: 0, under way: 1"),
+    for (address, timeout, kind, words) in [
+        (wrong, "60s", "wrong_answer", "byte 0 of 64 came back as"),
+        (twice, "60s", "unasked_answer", "after the answers to all 1 messages"),
+        (closing, "60s", "closed_by_server", "answers so far: 0, under way: 1"),
+        (silent, "200ms", "no_answer", "for 200ms; answers so far: 0, under way: 1"),
     ] {
-        let output = bench(address, &["--timeout", "200ms"]);
+        let output = bench(address, &["--timeout", timeout]);
         assert_eq!(output.status.code(), Some(1), "{kind}: {}", said(&output));
         let report = json(&output);
         assert_eq!(report["ending"], "too_many_errors");
@@ -236,11 +237,11 @@ fn any_answer_is_accepted_if_asked_for() {
 
 #[test]
 fn an_unreachable_server_is_named_with_the_remedy() {
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let output = bench(nobody, &[]);
+    let nobody = Reserved::new();
+    let output = bench(nobody.address, &[]);
     assert_eq!(output.status.code(), Some(1));
     let text = said(&output);
-    for expected in ["proactor: connection ", &nobody.to_string(), "refused", "start the server", "--connect"] {
+    for expected in ["proactor: connection ", &nobody.address.to_string(), "refused", "start the server", "--connect"] {
         assert!(text.contains(expected), "{expected:?} is not in {text}");
     }
     let output = run(&["bench", "--connect", "nowhere.invalid:80"]);
@@ -249,8 +250,8 @@ fn an_unreachable_server_is_named_with_the_remedy() {
 
 #[test]
 fn an_unwritable_file_is_an_error_before_the_run() {
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let address = nobody.to_string();
+    let nobody = Reserved::new();
+    let address = nobody.address.to_string();
     for flag in ["--json", "--html"] {
         let output = run(&["bench", "--connect", &address, flag, "no-such-directory/x"]);
         let text = said(&output);

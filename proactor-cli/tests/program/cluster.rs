@@ -1,13 +1,14 @@
 //! `proactor chat --cluster`: servers over one NATS are one chat. Needs `nats-server`.
 
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use crate::harness::{Running, run};
 use crate::members::{Frames, Member, enter, finish, until_all_hear_each_other};
+use crate::reserved::Reserved;
 
-pub(crate) struct Nats(Child);
+/// A `nats-server`, and its port.
+pub(crate) struct Nats(Child, #[expect(dead_code, reason = "it is kept")] Reserved);
 
 impl Drop for Nats {
     fn drop(&mut self) {
@@ -25,11 +26,12 @@ pub(crate) fn nats() -> Option<(Nats, String)> {
         eprintln!("skipped: there is no nats-server; ci/cluster.sh installs it, and NATS_SERVER may name it");
         return None;
     };
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let place = Reserved::for_a_server();
     let mut command = Command::new(program);
-    command.args(["-a", "127.0.0.1", "-p", &port.to_string()]);
+    command.args(["-a", "127.0.0.1", "-p", &place.address.port().to_string()]);
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    Some((Nats(child), format!("nats://127.0.0.1:{port}")))
+    let url = format!("nats://{}", place.address);
+    Some((Nats(child, place), url))
 }
 
 #[test]

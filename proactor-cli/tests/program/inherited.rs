@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::harness::{PATIENCE, Running, proactor, wait_until};
+use crate::reserved::Reserved;
 
 /// Passes two sockets as descriptors 3 and 4, and says that they are for the process that the shell
 /// becomes.
@@ -115,7 +116,8 @@ fn systemd_starts_it_when_the_first_client_comes() {
     if Command::new("systemd-socket-activate").arg("--version").output().is_err() {
         return eprintln!("systemd-socket-activate is not installed");
     }
-    let address = listening().1;
+    let free = Reserved::for_a_server();
+    let address = free.address;
     let at = address.to_string();
     let mut command = Command::new("systemd-socket-activate");
     command.args(["--listen", &at, "--fdname", "proactor"]).arg(proactor(&[]).get_program());

@@ -38,6 +38,7 @@ mod proxy;
 mod quit;
 #[cfg(unix)]
 mod reloading;
+mod reserved;
 #[cfg(unix)]
 mod restart;
 #[cfg(unix)]

@@ -13,6 +13,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 
 use crate::harness::{PATIENCE, Running, proactor, run};
+use crate::reserved::Reserved;
 
 const SECRET: &str = "s3cret";
 
@@ -72,9 +73,9 @@ fn take(mut client: TcpStream, sender: &Sender<Posted>) {
     let content = ExportTraceServiceRequest::decode(&bytes[..]).unwrap();
     let answer = ExportTraceServiceResponse::default().encode_to_vec();
     let head_of_answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", answer.len());
-    client.write_all(&[head_of_answer.as_bytes(), &answer].concat()).unwrap();
-    // The test has it before the server can end.
+    // The test has it before the server, which waits for the answer, can end.
     sender.send(Posted { head, body: bytes, content }).unwrap();
+    client.write_all(&[head_of_answer.as_bytes(), &answer].concat()).unwrap();
 }
 
 fn text(attributes: &[KeyValue], name: &str) -> String {
@@ -160,9 +161,8 @@ fn one_session_in_so_many_is_exported_and_variables_name_the_collector() {
 
 #[test]
 fn a_collector_that_is_away_is_named_once_and_what_it_missed_is_counted() {
-    // Nobody listens there.
-    let away = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let url = format!("http://{away}");
+    let away = Reserved::new();
+    let url = format!("http://{}", away.address);
     let server = serving("1", &["--otlp", &url], &[]);
     for _ in 0..5 {
         visit(&server);
@@ -191,14 +191,14 @@ fn a_collector_that_says_nothing_holds_up_neither_the_server_nor_its_end() {
 
 #[test]
 fn a_collector_that_comes_back_is_said_to_be_there() {
-    let away = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let mut server = serving("1", &["--otlp", &format!("http://{away}")], &[]);
+    let away = Reserved::new();
+    let mut server = serving("1", &["--otlp", &format!("http://{}", away.address)], &[]);
     visit(&server);
     let mut line = String::new();
     while !line.contains("takes no spans") {
         line = server.next_line();
     }
-    let listener = TcpListener::bind(away).unwrap();
+    let listener = away.listen();
     let (sender, posted) = channel();
     thread::spawn(move || listener.incoming().for_each(|client| take(client.unwrap(), &sender)));
     visit(&server);

@@ -7,6 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Instant;
 
 use crate::harness::{PATIENCE, Running, interrupt, proactor, spawn, wait_until, windows, without_fallback};
+use crate::reserved::Reserved;
 
 /// A file on a full disk.
 fn full() -> File {
@@ -76,15 +77,11 @@ fn errors_keep_their_exit_status_where_they_cannot_be_printed() {
     }
 }
 
-/// An address that was free a moment ago.
-fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
-}
-
 #[test]
 fn a_server_serves_and_drains_without_a_standard_error() {
     for stderr in [full().into(), broken()] {
-        let address = free_address();
+        let free = Reserved::for_a_server();
+        let address = free.address.to_string();
         let mut command = proactor(&["echo", "--listen", &address]);
         command.stdout(full()).stderr(stderr);
         let mut child = spawn(command);
@@ -109,7 +106,8 @@ fn a_proxy_logs_into_nothing_and_goes_on() {
     let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
     let to = upstream.local_addr().unwrap();
     for full_disk in [true, false] {
-        let address = free_address();
+        let free = Reserved::for_a_server();
+        let address = free.address.to_string();
         let mut command = proactor(&["proxy", "--listen", &address, "--upstream", &to.to_string(), "--shards", "1"]);
         command.stderr(if full_disk { full().into() } else { broken() });
         let mut child = spawn(command);
@@ -136,13 +134,9 @@ fn a_proxy_logs_into_nothing_and_goes_on() {
 
 #[test]
 fn the_log_of_a_proxy_may_fail_while_its_upstream_comes_and_goes() {
-    use socket2::{Domain, Socket, Type};
-    // Bound to reserve the port, but not listening yet.
-    let upstream = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    upstream.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
-    let to = upstream.local_addr().unwrap().as_socket().unwrap();
-    let address = free_address();
-    let mut command = proactor(&["proxy", "--listen", &address, "--upstream", &to.to_string()]);
+    let (upstream, free) = (Reserved::new(), Reserved::for_a_server());
+    let address = free.address.to_string();
+    let mut command = proactor(&["proxy", "--listen", &address, "--upstream", &upstream.address.to_string()]);
     command.stderr(full());
     let mut child = spawn(command);
     let mut refused = None;
@@ -153,8 +147,7 @@ fn the_log_of_a_proxy_may_fail_while_its_upstream_comes_and_goes() {
     let mut refused = refused.unwrap();
     refused.set_read_timeout(Some(PATIENCE)).unwrap();
     assert_eq!(refused.read(&mut [0]).unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
-    upstream.listen(16).unwrap();
-    let listener = TcpListener::from(upstream);
+    let listener = upstream.listen();
     let mut client = std::net::TcpStream::connect(&address).unwrap();
     client.set_read_timeout(Some(PATIENCE)).unwrap();
     // "Can be reached again" is logged within a call for the upstream's session.

@@ -3,9 +3,8 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 
-use socket2::{Domain, Socket, Type};
-
 use crate::harness::{PATIENCE, Running, proactor, run};
+use crate::reserved::Reserved;
 
 fn start(upstream: &str, arguments: &[&str]) -> Running {
     let always = ["proxy", "--listen", "127.0.0.1:0", "--upstream", upstream];
@@ -67,10 +66,8 @@ fn a_drain_closes_both_sides_gracefully() {
 
 #[test]
 fn an_unreachable_upstream_resets_clients_and_is_logged_once() {
-    // Bound to reserve the port, but not listening yet.
-    let upstream = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    upstream.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
-    let address = upstream.local_addr().unwrap().as_socket().unwrap();
+    let upstream = Reserved::new();
+    let address = upstream.address;
     let mut proxy = start(&address.to_string(), &[]);
     let is_reset = || {
         let error = proxy.connect().read(&mut [0]).unwrap_err();
@@ -78,8 +75,7 @@ fn an_unreachable_upstream_resets_clients_and_is_logged_once() {
     };
     is_reset();
     is_reset();
-    upstream.listen(128).unwrap();
-    let listener = TcpListener::from(upstream);
+    let listener = upstream.listen();
     let client = proxy.connect();
     let mut upstream = accept(&listener);
     upstream.write_all(b"here again").unwrap();

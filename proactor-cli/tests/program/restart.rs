@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::harness::{PATIENCE, Running, run, uring};
+use crate::reserved::Reserved;
 
 fn backends() -> &'static [&'static str] {
     if uring() { &["uring", "poll"] } else { &["poll"] }
@@ -15,11 +16,12 @@ fn backends() -> &'static [&'static str] {
 #[test]
 fn a_killed_server_starts_again_at_once_on_its_port() {
     for backend in backends() {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let free = Reserved::for_a_server();
+        let address = free.address.to_string();
         for round in 0..15 {
             // It panics if the server does not start.
-            let mut echo = Running::echo(&["--listen", &free, "--backend", backend, "--shards", "2"]);
-            let mut stream = TcpStream::connect(&free).unwrap();
+            let mut echo = Running::echo(&["--listen", &address, "--backend", backend, "--shards", "2"]);
+            let mut stream = TcpStream::connect(free.address).unwrap();
             stream.set_read_timeout(Some(PATIENCE)).unwrap();
             stream.write_all(b"x").unwrap();
             stream.read_exact(&mut [0]).unwrap_or_else(|error| panic!("{backend}, round {round}: {error}"));

@@ -8,7 +8,6 @@ mod failing;
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -257,8 +256,15 @@ fn replaceable(directory: &Directory) -> PathBuf {
 
 fn replace(path: &Path, script: &str) {
     let beside = path.with_extension("new");
-    fs::write(&beside, format!("#!/bin/sh\n{script}\n")).unwrap();
-    fs::set_permissions(&beside, fs::Permissions::from_mode(0o755)).unwrap();
+    // By a process of its own: a child that another test starts would have a file that this one
+    // writes until it is another program, and nobody can start a file that is still written to.
+    let written = Command::new("sh")
+        .args(["-c", r##"printf '#!/bin/sh\n%s\n' "$1" >"$0" && chmod 755 "$0""##])
+        .arg(&beside)
+        .arg(script)
+        .status()
+        .unwrap();
+    assert!(written.success());
     fs::rename(&beside, path).unwrap();
 }
 

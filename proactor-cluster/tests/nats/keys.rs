@@ -146,7 +146,7 @@ fn the_keys_of_a_node_that_is_killed_are_taken_after_its_lease() {
     let killed = Instant::now();
     child.process.kill().unwrap();
     client.expect_end();
-    assert_eq!(Client::log_in(other.address, "replace ann").1, "ok");
+    let _held = Client::take_over(other.address, "replace ann");
     println!("taken over {:?} after the node was killed, with a lease of {LEASE:?}", killed.elapsed());
 }
 
@@ -162,8 +162,7 @@ fn a_node_that_is_stopped_for_longer_than_its_lease_closes_what_another_has_take
         client
     });
     child.signal("-STOP");
-    let (held, answer) = Client::log_in(other.address, "replace ann");
-    assert_eq!(answer, "ok");
+    let held = Client::take_over(other.address, "replace ann");
     child.signal("-CONT");
     ann.expect_end();
     assert!(held.is_open());
@@ -185,8 +184,7 @@ fn a_node_that_is_cut_off_from_nats_closes_what_is_no_longer_certain_and_serves_
     let without = Client::new(far.address);
     proxy.cut();
     assert_eq!(Client::log_in(far.address, "refuse eve").1, "unreachable");
-    let (_held, answer) = Client::log_in(near.address, "replace ann");
-    assert_eq!(answer, "ok");
+    let _held = Client::take_over(near.address, "replace ann");
     ann.expect_end();
     assert!(shared.is_open() && without.is_open(), "only exclusive keys are lost");
     proxy.mend();

@@ -143,7 +143,8 @@ impl Directory {
         self.node.as_ref()?.directory.as_ref()
     }
 
-    /// The counts, to be added to. [`Directory::snapshot`] has all of them.
+    /// The counts, to be added to. [`Directory::snapshot`] has all of them. What is counted
+    /// elsewhere too is counted there first, so that who sees it here sees it there.
     pub(crate) fn stats(&self) -> MutexGuard<'_, Stats> {
         // Nothing that holds it can panic half-way.
         self.stats.lock().unwrap_or_else(PoisonError::into_inner)
@@ -161,7 +162,6 @@ impl Directory {
     /// Packets of a listener's session were dropped because its peer took too little.
     pub(crate) fn count_dropped(&self, id: SessionId, listener: u8, packets: u64) {
         if packets > 0 {
-            self.stats().dropped += packets;
             if let Some(meter) = self.meter(id.shard()) {
                 meter.of(listener).droppings.add(1);
                 meter.of(listener).dropped.add(packets);
@@ -169,26 +169,27 @@ impl Directory {
             if let Some(flight) = self.flight(id.shard()) {
                 flight.record(Some(id), FlightKind::Dropped { packets });
             }
+            self.stats().dropped += packets;
         }
     }
 
     /// A connection of a listener was refused by a shard.
     pub(crate) fn count_refused(&self, shard: u16, listener: u8, refusal: Refusal) {
-        self.stats().count_refused(refusal);
         if let Some(meter) = self.meter(shard) {
             meter.of(listener).count_refused(refusal);
         }
         if let Some(flight) = self.flight(shard) {
             flight.record_at(None, listener, FlightKind::Refused(refusal));
         }
+        self.stats().count_refused(refusal);
     }
 
     /// An outbound connection of a shard became a session.
     pub(crate) fn count_connected(&self, shard: u16) {
-        self.stats().connected += 1;
         if let Some(meter) = self.meter(shard) {
             meter.connects.add(1);
         }
+        self.stats().connected += 1;
     }
 
     /// What a shard counts, if the server counts. Only the shard's thread adds to it.

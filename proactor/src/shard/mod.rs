@@ -354,10 +354,10 @@ impl<H: Handler> Shard<H> {
         if let Some(link) = &record.link {
             self.tasks.session_ended(link);
         }
-        self.directory.stats().count_ended(reason, delivery, in_drain);
         if let Some(meter) = self.directory.meter(self.shard) {
             meter.of(record.activity.listener()).count_closed(reason);
         }
+        self.directory.stats().count_ended(reason, delivery, in_drain);
         // Last, for it gives the session's place back: nothing else of the session is left.
         drop(record);
     }

@@ -166,10 +166,10 @@ impl<H: Handler> Shard<H> {
         waiter: Option<Rc<ConnectWaiter>>,
     ) {
         self.directory.count_out(self.shard);
-        self.directory.stats().connects_failed += 1;
         if let Some(meter) = self.directory.meter(self.shard) {
             meter.connects_failed.add(1);
         }
+        self.directory.stats().connects_failed += 1;
         match waiter {
             Some(waiter) => waiter.ended(Err(error)),
             None => self.logic.connect_failed(opener, token, &error),

@@ -35,7 +35,7 @@ fn a_session_that_the_logic_closes_is_forgotten_and_the_next_datagram_begins_ano
 fn a_silent_peer_is_idle_and_others_are_not() {
     on_each_backend(|builder| {
         let (told, tells) = mpsc::channel();
-        let settings = Datagrams::new().idle(Duration::from_millis(300));
+        let settings = Datagrams::new().idle(Duration::from_secs(1));
         let server = builder.listen(Listener::datagrams("127.0.0.1:0").datagram_settings(settings));
         let server = server.start(Echo(told)).unwrap();
         let (silent, talks) = (peer(last_of(&server)), peer(last_of(&server)));
@@ -87,14 +87,15 @@ fn a_drain_waits_for_sessions_at_work_on_every_shard_and_takes_no_new_peers() {
         let (told, tells) = mpsc::channel();
         let server = builder(backend, 3).listen(Listener::datagrams("127.0.0.1:0")).start(Later(told)).unwrap();
         let address = last_of(&server);
-        let peers: Vec<UdpSocket> = (0..30).map(|_| peer(address)).collect();
+        // So many that every shard has some that are at work.
+        let peers: Vec<UdpSocket> = (0..90).map(|_| peer(address)).collect();
         for (index, peer) in peers.iter().enumerate() {
             peer.send(if index % 2 == 0 { b"begin" } else { b"asked" }).unwrap();
             next(&tells);
         }
         let handle = server.handle();
         handle.drain(Duration::from_secs(60));
-        wait_until("the idle ones are closed", || handle.sessions() == 15);
+        wait_until("the idle ones are closed", || handle.sessions() == 45);
         let late = peer(address);
         late.send(b"may I?").unwrap();
         // One after the other ends its work. No shard's end moves the peers of another.
@@ -104,7 +105,7 @@ fn a_drain_waits_for_sessions_at_work_on_every_shard_and_takes_no_new_peers() {
         }
         server.wait().unwrap();
         let stats = handle.stats();
-        assert_eq!((stats.drained, stats.drain_cut, stats.sessions), (30, 0, 0), "{stats:?}");
+        assert_eq!((stats.drained, stats.drain_cut, stats.sessions), (90, 0, 0), "{stats:?}");
         assert_eq!(stats.refused(proactor::Refusal::Ending), 1);
         // The port is free again, while the handle is kept.
         UdpSocket::bind(address).unwrap();
@@ -131,22 +132,22 @@ fn a_stop_ends_all_at_once_and_a_port_in_use_is_an_error() {
 
 /// Pauses at the first packet, and goes on when another session says so.
 #[derive(Clone)]
-struct Pauses;
+struct Pauses(mpsc::Sender<proactor::SessionId>);
 
 impl Handler for Pauses {
     type State = bool;
-    type Message = NoMessage;
+    type Message = ();
     fn connected(&mut self, _: &Session) -> bool {
         false
     }
     fn received(&mut self, session: &Session, has_paused: &mut bool, packet: &[u8]) -> Flow {
         if !std::mem::replace(has_paused, true) {
-            let _ = session.after(Duration::from_millis(200), 0);
+            self.0.send(session.id()).unwrap();
             return Flow::Pause;
         }
         session.send(packet).map_or(Flow::Close, |()| Flow::Continue)
     }
-    fn timer(&mut self, session: &Session, _: &mut bool, _: u64) {
+    fn message(&mut self, session: &Session, _: &mut bool, (): ()) {
         session.resume();
     }
 }
@@ -154,17 +155,25 @@ impl Handler for Pauses {
 #[test]
 fn what_comes_for_a_held_session_waits_as_far_as_there_is_room() {
     on_each_backend(|builder| {
-        let server = builder.listen(Listener::datagrams("127.0.0.1:0")).start(Pauses).unwrap();
+        let (told, paused) = mpsc::channel();
+        let server = builder.listen(Listener::datagrams("127.0.0.1:0")).start(Pauses(told)).unwrap();
+        let handle = server.handle();
         let peer = peer(last_of(&server));
         peer.send(b"pause").unwrap();
+        let id = next(&paused);
         // 64 KiB are 65 of these.
         for number in 0..100_u8 {
             peer.send(&[number; 1000]).unwrap();
+            // The system has less room.
+            if number % 20 == 19 {
+                wait_until("they have come", || handle.stats().datagrams_received == u64::from(number) + 2);
+            }
         }
+        wait_until("the others are counted", || handle.stats().datagrams_dropped(DatagramDrop::Held) == 35);
+        handle.post(id, ()).unwrap();
         for number in 0..65_u8 {
             assert_eq!(heard(&peer), [number; 1000]);
         }
-        wait_until("the others are counted", || server.handle().stats().datagrams_dropped(DatagramDrop::Held) == 35);
         ask(&peer, b"and on");
         finish(server);
     });

@@ -4,7 +4,7 @@
 
 use std::future::poll_fn;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Poll, Waker};
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use proactor::codec::{Codec, Decoded, FrameError, Raw};
 use proactor::{CloseReason, ConnectError, Flow, Group, Handler, NoMessage, Server, ServerError, Session, SessionId};
 
-use crate::harness::{PATIENCE, address_of, backends, builder, connect, read_once};
+use crate::harness::{PATIENCE, Refusing, address_of, backends, builder, connect, read_once};
 
 /// How long a test repeats its rounds.
 const LONG: Duration = Duration::from_millis(700);
@@ -142,8 +142,8 @@ fn every_accepted_connect_request_is_answered_whenever_the_server_ends() {
             let server = builder(backend, 2).start(watch.clone()).unwrap();
             let (handle, address) = (server.handle(), address_of(&server));
             // Connects to the server itself, or to an address that refuses.
-            let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-            let target = if round % 4 < 2 { address } else { nobody };
+            let nobody = Refusing::v4();
+            let target = if round % 4 < 2 { address } else { nobody.address };
             let asking = Arc::new(AtomicBool::new(false));
             let askers: Vec<JoinHandle<usize>> = (0..4)
                 .map(|_| {
@@ -287,6 +287,7 @@ fn calls_from_other_threads_leave_nothing_behind_when_the_server_ends() {
                     }
                 });
                 std::thread::sleep(LONG / 3);
+                spin_until("there are sessions", || watch.came.load(Ordering::SeqCst) > 0);
                 match round {
                     0 => handle.stop(),
                     1 => handle.drain(Duration::from_millis(100)),

@@ -11,8 +11,8 @@ use std::time::Duration;
 use proactor::{CloseReason, Flow, Handler, Limits, NoMessage, SendError, Server, Session, SessionId};
 
 use crate::harness::{
-    PATIENCE, ReportsIds, address_of, connect, finish, patient, pattern, raise_open_files, read_once, round_trip,
-    wait_until,
+    PATIENCE, Refusing, ReportsIds, address_of, connect, finish, patient, pattern, raise_open_files, read_once,
+    round_trip, wait_until,
 };
 
 /// Echoes, and reports why sessions end.
@@ -382,10 +382,10 @@ fn a_server_listens_on_both_families_at_once() {
 #[test]
 fn a_start_that_fails_leaves_nothing_behind() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let builder = Server::builder().listen(free).listen(taken.local_addr().unwrap()).shards(3);
+    let free = Refusing::for_a_server();
+    let builder = Server::builder().listen(free.address).listen(taken.local_addr().unwrap()).shards(3);
     assert!(builder.start(Echo::new().0).is_err());
-    drop(std::net::TcpListener::bind(free).expect("the first address is free again"));
+    drop(std::net::TcpListener::bind(free.address).expect("the first address is free again"));
 }
 
 #[test]

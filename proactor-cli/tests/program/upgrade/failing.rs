@@ -19,7 +19,7 @@ use crate::harness::{PATIENCE, wait_until};
 fn the_old_process_goes_on_if_the_new_one_fails() {
     let directory = Directory::new("fails");
     let program = replaceable(&directory);
-    let arguments = ["echo", "--listen", "127.0.0.1:0", "--codec", "lines", "--upgrade-timeout", "300ms"];
+    let arguments = ["echo", "--listen", "127.0.0.1:0", "--codec", "lines", "--upgrade-timeout", "1h"];
     let mut family = Family::start(&program, &directory, &arguments);
     let address = family.ready()[0];
     let kept = TcpStream::connect(address).unwrap();
@@ -28,7 +28,6 @@ fn the_old_process_goes_on_if_the_new_one_fails() {
     for (script, why) in [
         ("exit 7", "ended before it was ready (exit status: 7)"),
         ("kill -SEGV $$", "ended before it was ready (signal: 11"),
-        ("exec sleep 60", "was not ready within 300ms"),
     ] {
         replace(&program, script);
         family.ask(Signal::USR2);
@@ -45,6 +44,22 @@ fn the_old_process_goes_on_if_the_new_one_fails() {
     std::os::unix::fs::symlink(super::program(), &program).unwrap();
     family.upgrade();
     converse(address, 2).unwrap();
+    family.end();
+}
+
+#[test]
+fn a_new_process_that_is_not_ready_in_time_is_given_up() {
+    let directory = Directory::new("slow");
+    let program = replaceable(&directory);
+    let arguments = ["echo", "--listen", "127.0.0.1:0", "--codec", "lines", "--upgrade-timeout", "300ms"];
+    let mut family = Family::start(&program, &directory, &arguments);
+    let (address, first) = (family.ready()[0], family.serving());
+    replace(&program, "exec sleep 60");
+    family.ask(Signal::USR2);
+    let said = family.line("this server goes on");
+    assert!(said.contains("was not ready within 300ms"), "{said}");
+    assert_eq!(family.serving(), first);
+    converse(address, 1).unwrap();
     family.end();
 }
 
@@ -134,7 +149,7 @@ fn a_new_process_that_cannot_write_its_pid_file_has_accepted_nobody() {
 #[test]
 fn the_old_process_says_how_the_new_one_ended_and_its_own_cut_is_no_fault_of_its_listeners() {
     let directory = Directory::new("successor");
-    let arguments = ["echo", "--listen", "127.0.0.1:0", "--codec", "lines", "--drain-timeout", "2s"];
+    let arguments = ["echo", "--listen", "127.0.0.1:0", "--codec", "lines", "--drain-timeout", "5s"];
     let mut family = Family::start(&program(), &directory, &arguments);
     let address = family.ready()[0];
     let mut working = TcpStream::connect(address).unwrap();

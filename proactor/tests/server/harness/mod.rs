@@ -5,6 +5,7 @@ mod clients;
 mod counted;
 mod handlers;
 mod open_files;
+mod refusing;
 mod servers;
 mod simulated;
 mod waiting;
@@ -16,6 +17,7 @@ pub(crate) use clients::{
 pub(crate) use counted::Counted;
 pub(crate) use handlers::{ReportsIds, echo, next};
 pub(crate) use open_files::raise_open_files;
+pub(crate) use refusing::Refusing;
 pub(crate) use servers::{address_of, builder, finish, on_each_backend, serve};
 pub(crate) use simulated::{
     GRACEFUL, client, close_all, driver, receiver, receivers, run_until, some_close, some_pause, turn,

@@ -130,8 +130,8 @@ fn a_busy_session_ends_with_its_lifetime() {
     on_each_backend(
         |builder| builder.timeouts(Timeouts::new().lifetime(Duration::from_millis(300))),
         |address, reasons| {
-            let mut busy = connect(address);
             let began = Instant::now();
+            let mut busy = connect(address);
             let end = began + PATIENCE;
             loop {
                 assert!(Instant::now() < end, "the session never ends");
@@ -156,8 +156,8 @@ fn heart_beats_come_while_there_is_nothing_else_to_send() {
     on_each_backend(
         |builder| builder.codec(Lines::new()).timeouts(Timeouts::new().heartbeat(Duration::from_millis(50))),
         |address, _| {
-            let mut stream = connect(address);
             let began = Instant::now();
+            let mut stream = connect(address);
             let mut beats = [0; 15];
             stream.read_exact(&mut beats).unwrap();
             assert_eq!(&beats, b"beat\nbeat\nbeat\n");
