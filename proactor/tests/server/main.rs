@@ -16,6 +16,8 @@ mod cluster {
     mod presence;
     mod renewal;
     mod simulation;
+    mod storm;
+    mod storm_store;
 }
 mod codec {
     mod bursts;

@@ -17,7 +17,7 @@ const NODES: usize = 3;
 const CLIENTS: usize = 4;
 const STEPS: usize = 80;
 /// Seeds of a run in CI. `PROACTOR_SWARM_SEEDS` has more.
-const SEEDS: u64 = 12;
+const SEEDS: u64 = 100;
 const KEYS: [&str; 5] = ["ann", "ben", "cho", "dee", "eve"];
 
 #[derive(Clone, Default)]
@@ -97,8 +97,9 @@ impl World {
     }
 
     fn advance(&self, time: Duration) {
-        for _ in 0..50 {
-            self.nodes.iter().for_each(|node| node.advance(time / 50 / NODES as u32));
+        let steps = (time.as_micros() / 1_500).clamp(2, 50) as u32;
+        for _ in 0..steps {
+            self.nodes.iter().for_each(|node| node.advance(time / steps / NODES as u32));
         }
     }
 

@@ -16,7 +16,7 @@ const NODES: [&str; 3] = ["a", "b", "c"];
 const CLIENTS: usize = 3;
 const PACKETS: usize = 60;
 /// Seeds of a run in CI. `PROACTOR_SWARM_SEEDS` has more.
-const SEEDS: u64 = 12;
+const SEEDS: u64 = 100;
 const LONG: Duration = Duration::from_millis(100);
 
 /// What happened on all nodes, in one order.
@@ -97,11 +97,11 @@ impl World {
         }
     }
 
-    /// Lets time pass on all nodes.
+    /// Lets time pass on all nodes, in small steps.
     fn advance(&self, time: Duration) {
-        const STEPS: u32 = 20;
-        for _ in 0..STEPS {
-            self.nodes.iter().for_each(|node| node.advance(time / STEPS / NODES.len() as u32));
+        let steps = (time.as_micros() / 300).clamp(2, 20) as u32;
+        for _ in 0..steps {
+            self.nodes.iter().for_each(|node| node.advance(time / steps / NODES.len() as u32));
         }
     }
 
