@@ -9,4 +9,4 @@ PATH="$PATH:/usr/sbin"
 [ -n "${NATS_SERVER:-}" ] || command -v nats-server >/dev/null || need_packages nats-server
 # As `cargo test --workspace` has built them (see ci/program.sh).
 cargo test --locked --workspace --features proactor-cli/cluster --test nats --bins
-cargo test --locked --workspace --features proactor-cli/cluster --test program --bins -- cluster
+cargo test --locked --workspace --features proactor-cli/cluster --test program --bins -- cluster two_nodes pages:: config:: settings::

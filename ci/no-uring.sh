@@ -18,6 +18,7 @@ export PROACTOR_TEST_WITHOUT=uring WINSOCK_TEST_BACKENDS=poll
 unset PROACTOR_BACKEND
 without cargo test --locked --workspace
 without cargo test --locked --workspace --test program --bins -- --ignored
+without cargo test --locked --workspace --features proactor-cli/cluster --test program --bins -- cluster two_nodes
 
 printf '\n== proactor without io_uring\n'
 without "$target/debug/proactor" doctor

@@ -89,5 +89,5 @@ PROACTOR_TEST_UPGRADES=10 PROACTOR_TEST_SHORT_CONNECTIONS=10000 \
 
 echo '== spans for OpenTelemetry'
 cargo clippy --locked -p proactor-cli --features otel,top --all-targets -- -D warnings
-cargo test --locked -p proactor-cli --features otel,top --bins --test program -- traces:: otlp:: logs::
+cargo test --locked -p proactor-cli --features otel,top --bins --test program -- traces:: otlp:: logs:: top::
 echo '== all is well'
