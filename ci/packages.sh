@@ -42,7 +42,7 @@ oldest="$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)"
 echo "== Rust $oldest, the oldest that they are for"
 if command -v rustup >/dev/null && rustup toolchain list | grep -q "^$oldest"; then
     CARGO_TARGET_DIR="$target/oldest" CARGO_PROFILE_DEV_DEBUG=0 \
-        cargo "+$oldest" check --locked -p proactor-cli -p proactor --features proactor/metrics,proactor/tokio-util
+        cargo "+$oldest" check --locked -p proactor-cli -p proactor --features proactor-cli/full,proactor/metrics,proactor/tokio-util
 else
     # clippy refuses what the standard library has had only since a later version.
     echo "it is not installed: only clippy's incompatible_msrv looks at that"

@@ -23,7 +23,7 @@ windows() {
     printf '\n== for Windows: cargo %s\n' "$*"
     CARGO_TARGET_DIR="$target" CARGO_PROFILE_DEV_DEBUG=0 CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER="${wine:-not-run}" timeout 1500 bash -c \
         '. ci/debian-rust.sh; debian_cargo "$1" --locked -Zbuild-std --target '"$triple"' \
-            --workspace --exclude structure --exclude winsock "${@:2}"' - "$@"
+            --workspace --exclude structure --exclude winsock --features proactor-cli/full "${@:2}"' - "$@"
 }
 # Only what is run below is built.
 windows build --bins --examples
@@ -67,4 +67,4 @@ timeout 600 cargo test --locked --workspace --test examples --bins
 timeout 600 cargo test --locked --workspace --test program --bins -- \
     --skip unix_sockets:: --skip limits:: --skip sigterm --skip io_uring:: \
     --skip hangup:: --skip restart:: --skip stopped:: --skip a_unix_socket \
-    --skip inherited:: --skip notify:: --skip upgrade:: --skip quit:: --skip reloading:: --skip dashboard::
+    --skip inherited:: --skip notify:: --skip upgrade:: --skip quit:: --skip reloading:: --skip dashboard:: --skip built_without
