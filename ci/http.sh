@@ -50,7 +50,8 @@ for backend in auto poll; do
     load 'HTTP/1.1' --h1 -c 20
     load 'HTTP/2' -c 20 -m 20
 
-    timeout 60 wrk -t 1 -c 50 -d 2s "$url" > "$scratch/wrk.log" || fail 'wrk failed'
+    # An answer that is late on a busy machine is no fault.
+    timeout 60 wrk -t 1 -c 50 -d 2s --timeout 30s "$url" > "$scratch/wrk.log" || fail 'wrk failed'
     if grep -E 'Non-2xx|Socket errors' "$scratch/wrk.log" || ! grep -qE '^ +[1-9][0-9]* requests in' "$scratch/wrk.log"; then
         fail 'wrk: not every request succeeded'
     fi

@@ -19,13 +19,9 @@ echoed() {
     local answer
     exec 3<>"/dev/tcp/127.0.0.1/$1"
     printf 'over a balancer\n' >&3
-    IFS= read -r -t 10 answer <&3 || fail "no answer through port $1"
+    IFS= read -r -t 60 answer <&3 || fail "no answer through port $1"
     exec 3>&-
     [ "$answer" = 'over a balancer' ] || fail "the answer through port $1 is: $answer"
-}
-
-free_port() {
-    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost \
@@ -90,19 +86,24 @@ up() {
 }
 until_it_is 'both servers are up for HAProxy' up
 
-answer="$( (printf 'over TLS\n'; sleep 1) | timeout 20 openssl s_client -quiet -connect "127.0.0.1:$fourth" \
-    -servername localhost -CAfile "$scratch/cert.pem" -verify_return_error 2>>"$scratch/openssl.log" || true)"
-[ "$answer" = 'over TLS' ] || fail "TLS behind a header answers: $answer"
+mkfifo "$scratch/tls.in"
+timeout 60 openssl s_client -quiet -no_ign_eof -connect "127.0.0.1:$fourth" -servername localhost -CAfile "$scratch/cert.pem" \
+    -verify_return_error <"$scratch/tls.in" >"$scratch/answer.log" 2>>"$scratch/openssl.log" &
+started+=("$!")
+exec 3>"$scratch/tls.in"
+echo 'over TLS' >&3
+until_it_is 'TLS behind a header answers' grep -qx 'over TLS' "$scratch/answer.log"
+exec 3>&-
 
 for proxy in "$proxy1" "$proxy2"; do
-    answer="$(curl -s --max-time 20 --interface 127.0.0.9 "http://127.0.0.1:$proxy/")"
+    answer="$(curl -s --max-time 60 --interface 127.0.0.9 "http://127.0.0.1:$proxy/")"
     [ "$answer" = "127.0.0.9 $proxy" ] || fail "HAProxy was told: $answer"
 done
 
 echo '== a client that is no balancer'
 exec 3<>"/dev/tcp/127.0.0.1/$plain"
 # The shell writes each line for itself, and the first may have ended the connection.
-printf 'GET / HTTP/1.0\r\n\r\n' >&3 2>/dev/null || true
+(printf 'GET / HTTP/1.0\r\n\r\n' >&3) 2>/dev/null || true
 cat <&3 >/dev/null 2>&1 || true
 exec 3>&-
 kill -TERM "$plain_server"

@@ -8,10 +8,7 @@ cd "$(dirname "$0")/.."
 
 command -v redis-server >/dev/null || need_packages redis-server redis-tools
 
-# A port that nobody listens on. Redis has no port 0 that it would tell.
-free_port() {
-    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}
+# Redis has no port 0 that it would tell.
 port=$(free_port)
 redis-server --port "$port" --bind 127.0.0.1 --save '' --appendonly no --dir "$scratch" >"$scratch/redis.log" &
 redis=$!
@@ -35,7 +32,7 @@ mapfile -t ports < <(sed 's/.*://' "$scratch/example.log")
 ask() {
     exec 3<>"/dev/tcp/127.0.0.1/$1"
     printf 'motd\nnothing\n' >&3
-    head -n 2 <&3
+    timeout 60 head -n 2 <&3
     exec 3<&- 3>&-
 }
 for at in 0 1 2; do

@@ -17,7 +17,7 @@ command -v redis-benchmark > /dev/null || need_packages redis-tools
 expect() {
     local expected=$1 got
     shift
-    got=$(timeout 20 redis-cli -p "$port" "$@" | tr '\n' ' ' | sed 's/ *$//') || fail "redis-cli $* failed"
+    got=$(timeout 60 redis-cli -p "$port" "$@" | tr '\n' ' ' | sed 's/ *$//') || fail "redis-cli $* failed"
     [[ $got == "$expected" ]] || fail "redis-cli $*: '$got' instead of '$expected'"
 }
 
@@ -25,7 +25,10 @@ check() {
     expect PONG ping
     expect OK set a hello ex 100
     expect hello get a
-    expect 100 ttl a
+    # It rounds, and a busy machine takes its time.
+    local left
+    left=$(timeout 60 redis-cli -p "$port" ttl a)
+    [ "$left" -ge 60 ] && [ "$left" -le 100 ] || fail "redis-cli ttl a: '$left' instead of about 100"
     expect 1 persist a
     expect -1 ttl a
     expect '' set a other nx
@@ -52,23 +55,18 @@ check() {
     expect 0 dbsize
     seq 150000 | tr '\n' ' ' > "$scratch/value"
     expect OK -x set big < "$scratch/value"
-    timeout 20 redis-cli -p "$port" --raw get big | tr -d '\n' | cmp - "$scratch/value" || fail 'a long value comes back changed'
+    timeout 60 redis-cli -p "$port" --raw get big | tr -d '\n' | cmp - "$scratch/value" || fail 'a long value comes back changed'
     printf '  redis-cli: strings and expiry\n'
 
     expect 0 publish news nobody
-    timeout 20 redis-cli -p "$port" subscribe news sports > "$scratch/subscriber.log" &
+    timeout 300 redis-cli -p "$port" subscribe news sports > "$scratch/subscriber.log" &
     local subscriber=$! text
-    for _ in $(seq 100); do
-        grep -q sports "$scratch/subscriber.log" && break
-        sleep 0.1
-    done
+    started+=("$subscriber")
+    until_it_is 'the subscriber listens' grep -q sports "$scratch/subscriber.log"
     for text in $(seq 100); do
         expect 1 publish news "text-$text"
     done
-    for _ in $(seq 100); do
-        grep -q text-100 "$scratch/subscriber.log" && break
-        sleep 0.1
-    done
+    until_it_is 'the subscriber has the last text' grep -q text-100 "$scratch/subscriber.log"
     kill "$subscriber"
     wait "$subscriber" 2> /dev/null || true
     [[ $(grep -c '^text-' "$scratch/subscriber.log") == 100 ]] || fail 'a message is lost or doubled'

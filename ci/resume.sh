@@ -15,7 +15,7 @@ log="$(mktemp)"
 "${CARGO_TARGET_DIR:-$PWD/target}/debug/examples/resume_web" >"$log" &
 server=$!
 trap 'kill "$server"; rm -f "$log"' EXIT
-for _ in $(seq 100); do
+for _ in $(seq 600); do
     url="$(sed -n 's#.*\(ws://[^ ]*\).*#\1#p' "$log")"
     [ -z "$url" ] || break
     sleep 0.1

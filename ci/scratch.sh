@@ -33,6 +33,21 @@ gone() {
     ! kill -0 "$1" 2>/dev/null
 }
 
+# A port that nobody listens on, for a program that cannot say which it got. Not one of those that
+# the system gives to whoever asks for any: such a port may be another's a moment later.
+free_port() {
+    local port
+    for _ in $(seq 100); do
+        port=$((10000 + RANDOM % 20000))
+        # No port twice.
+        if mkdir "$scratch/port-$port" 2>/dev/null && ! (exec 9<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+            echo "$port"
+            return
+        fi
+    done
+    fail 'every port is in use'
+}
+
 # Starts a command of "$program" on a free port. Sets `port` and `server` (its process).
 serve() {
     rm -f "$scratch/server.log"

@@ -24,6 +24,9 @@ screen() {
 shows() {
     screen && grep -qE -- "$1" "$scratch/screen.log"
 }
+shows_both() {
+    shows "$1" && shows "$2"
+}
 shows_not() {
     ! shows "$1"
 }
@@ -46,7 +49,7 @@ tmux new-session -d -x 150 -y 40 bash --norc --noprofile
 keys "PS1='prompt> ' TERM=screen $program top --admin unix:$socket --interval 200ms; echo status \$?" Enter
 until_it_is 'it shows the server' shows 'proactor chat on 127\.0\.0\.1:[0-9]+ .* ready'
 until_it_is 'it shows both sessions' shows '2 of 2 sessions'
-shows ' kitchen ' && shows ' hall ' || fail 'the groups are missing'
+until_it_is 'it shows the groups' shows_both ' kitchen ' ' hall '
 shows 'queued ↓' || fail 'the order is missing'
 
 echo '== keys'
