@@ -59,7 +59,7 @@ pub(crate) struct Drain {
     at: usize,
     /// When there is something to look at, though nothing happens until then.
     next: Option<Time>,
-    /// A session was found idle in the last turn: one more turn shows whether it is.
+    /// A session was found idle in the last turn, or may be now: one more turn shows whether it is.
     has_idle: bool,
 }
 
@@ -138,6 +138,11 @@ impl Drain {
     #[inline]
     pub(crate) fn earliest(&self) -> Option<Time> {
         self.deadline.into_iter().chain(self.next).chain(self.due).chain(self.headers_until).min()
+    }
+
+    /// What a session waited for was done behind the looks of this turn. The next one does not wait.
+    pub(crate) fn look_again(&mut self) {
+        self.has_idle |= self.is_on();
     }
 
     /// Whether the next turn must not wait.

@@ -207,6 +207,7 @@ impl<H: Handler> Shard<H> {
                 if state.sessions.get_mut(id).is_some() {
                     // Datagrams do not fail.
                     let _ = send::completed(state, id.slot(), None, None);
+                    state.drain.look_again();
                 }
             }
             let Some(ports) = &mut state.datagrams else { return false };

@@ -4,7 +4,7 @@ use std::net::UdpSocket;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use proactor::{CloseReason, DatagramDrop, Datagrams, Flow, Handler, Listener, NoMessage, Session};
+use proactor::{CloseReason, DatagramDrop, Datagrams, Flow, Handler, Listener, Network, NoMessage, Server, Session};
 
 use super::handlers::{Echo, Told, ask, heard, last_of, peer};
 use super::harness::{backends, builder, finish, next, on_each_backend, wait_until};
@@ -110,6 +110,24 @@ fn a_drain_waits_for_sessions_at_work_on_every_shard_and_takes_no_new_peers() {
         // The port is free again, while the handle is kept.
         UdpSocket::bind(address).unwrap();
     }
+}
+
+#[test]
+fn a_drain_is_over_as_soon_as_the_last_answer_is_sent() {
+    let (told, tells) = mpsc::channel();
+    let sim = Server::builder().listen(Listener::datagrams("10.0.0.1:7001")).simulate(&Network::new(1), Later(told));
+    let sim = sim.unwrap();
+    let ann = sim.datagrams("10.0.0.1:7001");
+    ann.send("begin");
+    sim.advance(Duration::from_secs(1));
+    next(&tells);
+    sim.handle().drain(Duration::from_secs(60));
+    sim.advance(Duration::from_secs(1));
+    assert!(!sim.has_ended(), "it is at work");
+    ann.send("done");
+    assert_eq!(ann.next_packet(), b"done");
+    sim.advance(Duration::from_secs(1));
+    assert!(sim.has_ended());
 }
 
 #[test]
