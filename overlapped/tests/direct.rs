@@ -35,7 +35,7 @@ fn driver() -> Option<Driver> {
 }
 
 fn end_of(driver: &mut Driver, id: OpId) -> Completion {
-    let end = Instant::now() + Duration::from_secs(20);
+    let end = Instant::now() + Duration::from_secs(60);
     loop {
         while let Some(completion) = driver.next() {
             if completion.id == id {
@@ -151,7 +151,7 @@ fn sockets_beyond_the_limit_of_open_files() {
     let last = driver.socket(address).unwrap();
     done(&mut driver, Op::connect(last, address));
     let (mut peer, _) = accepted.accept().unwrap();
-    peer.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    peer.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     peer.write_all(b"unread").unwrap();
     drop(driver);
     // The kernel takes the ring down later, by interrupting this thread.

@@ -12,7 +12,7 @@ use overlapped::engine::Status;
 use overlapped::report::Backend;
 use overlapped::{Driver, DriverConfig, Engine, ErrorKind, Op, Socket};
 
-const WAIT: Wait = Wait::For(Duration::from_secs(20));
+const WAIT: Wait = Wait::For(Duration::from_secs(60));
 
 fn backends() -> impl Iterator<Item = Backend> {
     let backends = Backend::of_this_system().iter().copied();

@@ -14,7 +14,7 @@ use overlapped::mailbox::mailbox;
 use overlapped::report::Backend;
 use overlapped::{Driver, DriverConfig, Engine, ErrorKind, Event};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 const WAIT: Wait = Wait::For(PATIENCE);
 /// How long a test runs.
 const LONG: Duration = Duration::from_millis(700);

@@ -10,7 +10,7 @@ use overlapped::options::StreamOptions;
 use overlapped::report::Backend;
 use overlapped::{Driver, DriverConfig, ErrorKind, Op, Outcome};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn drivers() -> impl Iterator<Item = Driver> {
     let backends = Backend::of_this_system().iter();

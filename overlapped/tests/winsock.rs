@@ -11,7 +11,7 @@ use overlapped::options::{ListenOptions, StreamOptions};
 use overlapped::{Address, Driver, DriverConfig, ErrorKind, Op, Outcome};
 use socket2::{Domain, SockRef, Socket, Type};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn driver() -> Driver {
     Driver::new(DriverConfig::new()).unwrap()

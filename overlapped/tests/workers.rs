@@ -11,7 +11,7 @@ use overlapped::driver::{CloseMode, ShutdownHow, SocketId, Wait};
 use overlapped::report::Backend;
 use overlapped::{Driver, DriverConfig, Op, Outcome};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 const SOCKETS: usize = 40;
 
 /// The workers that the kernel has started for this thread's rings.

@@ -34,7 +34,7 @@ fn raise_open_files() {
 /// A server with sessions that have all said something.
 fn serving(drain_timeout: &str) -> (Running, SocketAddr, Clients) {
     raise_open_files();
-    let drain = ["--drain-timeout", drain_timeout, "--drain-spread", "4s"];
+    let drain = ["--drain-timeout", drain_timeout, "--drain-spread", "3s"];
     let (echo, admin) = start("echo", &[&["--codec", "lines", "--shards", "2"], drain.as_slice()].concat());
     let open: Vec<TcpStream> = (0..sessions()).map(|_| echo.connect()).collect();
     for mut client in &open {
@@ -100,7 +100,7 @@ fn closes_are_spread_and_nothing_is_accepted_meanwhile() {
 
 #[test]
 fn the_deadline_holds_for_those_at_work_and_the_others_end_whole() {
-    let (mut echo, admin, mut clients) = serving("5s");
+    let (mut echo, admin, mut clients) = serving("6s");
     let half = sessions() / 2;
     for client in &mut clients.open[..half] {
         client.write_all(b"half").unwrap();

@@ -168,7 +168,7 @@ fn the_memory_is_fixed_and_the_newest_are_kept() {
     wait_until("all have ended", || handle.stats().closed_in_all() == 20);
     let events = handle.flight_events().unwrap();
     assert_eq!(events.len(), 6);
-    assert_eq!(events.last().map(FlightEvent::kind), Some(FlightKind::Ended(Delivery::Flushed)));
+    assert_eq!(kinds(&events).last(), Some(&FlightKind::Ended(Delivery::Flushed)));
     finish(server);
 }
 

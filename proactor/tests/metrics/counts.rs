@@ -174,6 +174,8 @@ fn closes_are_counted_by_reason() {
         (&truncated).write_all(&[0, 9, 1]).unwrap();
         truncated.shutdown(std::net::Shutdown::Write).unwrap();
         assert_eq!(read_to_end(&truncated), b"");
+        // Without a linger.
+        drop((closed, panicked, truncated));
         let handle = server.handle();
         wait_until("all three have ended", || handle.stats().closed_in_all() == 3);
         let left = connect(lines);

@@ -74,6 +74,8 @@ fn bytes_over_tls_are_those_of_the_records() {
         let mut stranger = connect(address_of(&server));
         stranger.write_all(b"hello, hello, hello\n").unwrap();
         stranger.read_to_end(&mut Vec::new()).unwrap();
+        // Without a linger.
+        drop(stranger);
         wait_until("it was refused", || handle.stats().closed_in_all() == 2);
         let page = Page::of(&handle);
         assert_eq!(page.sum("proactor_tls_failures_total", &[("reason", "not_tls")]), 1.0);
@@ -111,6 +113,8 @@ fn messages_of_a_websocket_are_packets() {
         let refused = connect(address_of(&server));
         (&refused).write_all(b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n").unwrap();
         (&refused).read_to_end(&mut Vec::new()).unwrap();
+        // Without a linger.
+        drop(refused);
         wait_until("both have ended", || handle.stats().closed_in_all() == 2);
         assert_eq!(counted()[2..], expected[2..]);
         assert_eq!(Page::of(&handle).sum("proactor_upgrades_refused_total", &[]), 1.0);

@@ -217,7 +217,7 @@ fn a_handshake_ends_with_the_session_that_it_is_made_for_and_with_the_server() {
     for backend in backends() {
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let to = Target::from(silent.local_addr().unwrap()).tls_as(&authority.client(), NAME);
-        let short = Timeouts::new().lifetime(Duration::from_millis(100));
+        let short = Timeouts::new().lifetime(Duration::from_millis(500));
         for (timeouts, reason, failure) in [
             (short, CloseReason::Lifetime, ConnectFailure::Cancelled),
             (Timeouts::new(), CloseReason::ServerStopping, ConnectFailure::Ending),

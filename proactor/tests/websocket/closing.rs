@@ -197,7 +197,7 @@ fn an_idle_session_is_told_why_it_ends() {
 fn pings_do_not_keep_an_unfinished_message_alive_and_do_not_end_an_idle_one() {
     on_each_backend(|builder| {
         let (ends, told) = channel();
-        let timeouts = Timeouts::new().read(Duration::from_millis(60));
+        let timeouts = Timeouts::new().read(Duration::from_millis(500));
         let server = builder.timeouts(timeouts).listen(listener(WebSocket::new())).start(Obeys(ends)).unwrap();
         let peer = Peer::new(address_of(&server));
         // Half a ping, its other half, and then a silence longer than a packet may take.
@@ -206,7 +206,7 @@ fn pings_do_not_keep_an_unfinished_message_alive_and_do_not_end_an_idle_one() {
         std::thread::sleep(Duration::from_millis(5));
         peer.write(&ping[7..]);
         peer.expect(PONG, "whole");
-        std::thread::sleep(Duration::from_millis(150));
+        std::thread::sleep(Duration::from_millis(700));
         peer.send(TEXT, "still here");
         peer.expect(TEXT, "still here");
         peer.write(&frame(TEXT, b"begun", true));

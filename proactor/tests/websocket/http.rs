@@ -291,7 +291,7 @@ fn the_head_of_each_request_is_limited() {
 fn a_connection_without_a_request_is_closed_and_one_that_is_answered_is_not() {
     on_each_backend(|builder| {
         let (server, address, site, _) =
-            started(builder, |websocket| websocket.max_upgrade_time(Duration::from_millis(100)));
+            started(builder, |websocket| websocket.max_upgrade_time(Duration::from_millis(500)));
         let quiet = connect(address);
         (&quiet).write_all(get("/").as_bytes()).unwrap();
         expect_page(&quiet);

@@ -173,7 +173,7 @@ fn a_request_that_is_refused_is_answered_counted_and_not_known_to_the_logic() {
 #[test]
 fn an_upgrade_without_end_is_given_up_in_time_and_half_of_one_is_no_fault() {
     on_each_backend(|builder| {
-        let websocket = WebSocket::new().max_upgrade_time(Duration::from_millis(50));
+        let websocket = WebSocket::new().max_upgrade_time(Duration::from_millis(500));
         let server = builder.listen(listener(websocket)).start(Echo).unwrap();
         let silent = connect(address_of(&server));
         let half = Peer(connect(address_of(&server)));

@@ -48,11 +48,12 @@ impl Folder {
     }
 
     fn write_script(&self, name: &str, text: &str) -> PathBuf {
-        let (path, new) = (self.0.join(name), format!("{name}.new"));
-        self.write(&new, text);
-        let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        std::fs::set_permissions(self.0.join(&new), permissions).expect("an executable script");
-        std::fs::rename(self.0.join(&new), &path).expect("a script");
+        let path = self.0.join(name);
+        // By a process of its own: a child that another test starts would have a file that this one
+        // writes until it is another program, and nobody can start a file that is still written to.
+        let mut shell = Command::new("sh");
+        shell.args(["-c", r#"printf %s "$1" >"$0" && chmod 755 "$0""#]).arg(&path).arg(text);
+        assert!(shell.status().expect("a shell").success(), "{} is written", path.display());
         path
     }
 

@@ -71,11 +71,15 @@ fn nothing_happens(bench: &mut Bench, millis: u64) {
     }
 }
 
-/// The results of accepting for so long. One that ends is started again at once.
+/// The results of accepting for so long, and on a busy machine for as many turns. One that ends is
+/// started again at once.
 fn results(bench: &mut Bench, accept: &mut OpId, again: impl Fn() -> Op, millis: u64) -> Vec<Completion> {
+    const TURN: u64 = 5;
     let (end, mut results) = (Instant::now() + Duration::from_millis(millis), Vec::new());
-    while Instant::now() < end {
-        bench.turn(Wait::For(Duration::from_millis(5)));
+    let mut turns = 0;
+    while Instant::now() < end || turns < millis / TURN / 2 {
+        turns += 1;
+        bench.turn(Wait::For(Duration::from_millis(TURN)));
         for result in std::mem::take(&mut bench.seen) {
             if !result.more {
                 *accept = bench.submit(again());
@@ -109,8 +113,10 @@ fn out_of_descriptors_an_accept_waits_for_a_client_and_tells_of_it_at_a_bounded_
         nothing_happens(&mut bench, 300);
         // There is a client, and no descriptor.
         first.connect(&address).unwrap();
+        let begun = Instant::now();
         let refused = results(&mut bench, &mut accept, again, 1000);
-        assert!((2..=12).contains(&refused.len()), "{} errors in a second", refused.len());
+        let most = begun.elapsed().as_millis() as usize / 100 + 2;
+        assert!((2..=most).contains(&refused.len()), "{} errors, and not {most} at most", refused.len());
         for result in refused {
             assert_eq!(result.result.unwrap_err().kind(), ErrorKind::TooManyFiles);
             assert_eq!(result.more, multi);

@@ -16,7 +16,7 @@ pub(crate) mod tracked;
 use std::time::Duration;
 
 /// How long tests wait for anything. Nothing should take so long; no test hangs.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Bytes that do not repeat within a short distance.
 pub(crate) fn pattern(len: usize) -> Vec<u8> {

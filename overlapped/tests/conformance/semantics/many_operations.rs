@@ -25,7 +25,8 @@ fn cancel_all_costs_only_the_operations_of_its_socket(engine: &Engine) {
     let alone = rounds();
     let others: Vec<_> = (0..OTHERS).map(|_| engine.timer(Time::MAX).start().unwrap()).collect();
     settle(engine);
-    let among_others = rounds();
+    // Another process may take the time of a measurement, and not of each.
+    let among_others = (0..5).map(|_| rounds()).min().unwrap();
     assert!(among_others <= 20 * alone + Duration::from_millis(300), "{among_others:?} instead of {alone:?}");
     drop(others);
 }

@@ -162,8 +162,8 @@ fn timers_end_although_there_is_always_something_else(own: Own) {
     const TIMER: Duration = Duration::from_millis(20);
     let (timer, set) = (Event::new(), Event::new());
     set.set();
-    let due = Instant::now() + TIMER;
     let mut sleep = own.sleep(TIMER).event(&timer).start().unwrap();
+    let due = Instant::now() + TIMER;
     let mut waits = 0;
     while wait_any(&[&timer, &set], Wait::Forever).unwrap() == Some(1) {
         waits += usize::from(Instant::now() > due);

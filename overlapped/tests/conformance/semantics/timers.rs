@@ -79,8 +79,10 @@ fn a_timer_keeps_room_in_the_port_and_a_closed_port_takes_none(engine: &Engine) 
     let refused = engine.sleep(SOON).post_to(&port, 0, 2).unwrap_err();
     assert_eq!(refused.error.kind(), ErrorKind::LimitReached);
     port.post(0, 3).expect("posts have room of their own");
-    assert_eq!(port.get(WAIT).unwrap().unwrap().token, 3);
-    assert_eq!(port.get(WAIT).unwrap().unwrap().token, 1);
+    // On a busy machine the timer may have ended before the post.
+    let mut tokens = [(); 2].map(|()| port.get(WAIT).unwrap().unwrap().token);
+    tokens.sort_unstable();
+    assert_eq!(tokens, [1, 3]);
     engine.sleep(SOON).post_to(&port, 0, 4).unwrap();
     port.close();
     let refused = engine.sleep(SOON).post_to(&port, 0, 5).unwrap_err();
