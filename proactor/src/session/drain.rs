@@ -140,7 +140,8 @@ impl Drain {
         self.deadline.into_iter().chain(self.next).chain(self.due).chain(self.headers_until).min()
     }
 
-    /// What a session waited for was done behind the looks of this turn. The next one does not wait.
+    /// What a session waited for was done behind the looks of this turn. The next turn does not
+    /// wait.
     pub(crate) fn look_again(&mut self) {
         self.has_idle |= self.is_on();
     }
