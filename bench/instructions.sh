@@ -4,11 +4,15 @@
 #
 #     bench/instructions.sh BINARY [NEW_BINARY]
 #     bench/instructions.sh --growth BINARY
+#     bench/instructions.sh --cluster BINARY
 #
 # With --growth, against the number of idle sessions (with and without an idle timeout), of members,
 # and of groups (in a chat, each idle session has one). "hold" is the begin of an idle session,
 # "expire" and "drain" that and its end. "own" are the instructions of our own functions: what the
 # simulated network does grows with it. Takes some minutes.
+#
+# With --cluster, what a delivery costs in a room with a name: without a cluster; as a node of one
+# whose bus knows that there are no others; and of one whose bus does not, as that of NATS.
 #
 # With METERED=1 in the environment, the servers count for their metrics.
 #
@@ -77,6 +81,25 @@ expire 10000 20000 0
 drain 1000 2000 0
 drain 10000 20000 0
 SERIES
+    exit
+fi
+
+if [ "${1:-}" = --cluster ]; then
+    printf '%-36s %10s %10s %8s %10s %8s\n' workload 'no cluster' node ratio bus ratio
+    while read -r workload small large; do
+        counts=()
+        for room in named node bus; do
+            read -r all _ < <(ROOM=$room per_unit "$2" "$workload" "$small" "$large")
+            counts+=("$all")
+        done
+        echo "$workload ${counts[*]}" |
+            awk '{ printf "%-36s %10s %10s %8.4f %10s %8.4f\n", $1, $2, $3, $3 / $2, $4, $4 / $2 }'
+    done << 'CASES'
+fanout:members=8,size=64,outstanding=1 700 7000
+fanout:members=50,size=64,outstanding=1 2450 12250
+fanout:members=500,size=64,outstanding=1 4990 24950
+fanout:members=500,size=64,outstanding=16 49900 99800
+CASES
     exit
 fi
 

@@ -37,6 +37,12 @@ compare() {
     timeout 170 "$CARGO_TARGET_DIR/debug/bench" compare --no-build --root-build "$target/debug" "$@"
 }
 
+# Where nats-server is installed (ci/cluster.sh does that).
+if [ -n "${NATS_SERVER:-}" ] || command -v nats-server > /dev/null || [ -x /usr/sbin/nats-server ]; then
+    timeout 170 "$CARGO_TARGET_DIR/debug/cluster-figures" --rounds 1 --seconds 0.2 --members 5 > "$work/cluster.txt"
+    grep -q '^takeover: .* not known to the other' "$work/cluster.txt"
+fi
+
 # Two rounds in two pieces, as a long run is cut.
 for piece in 1 2; do
     compare --rounds 1 --seconds 0.2 --warmup 0.05 --json "$work/$piece.json" \

@@ -3,8 +3,10 @@
 //! seconds. A workload is a name, or a case as `fanout:members=64`, or what is done with UNITS idle
 //! sessions: `hold`, `expire` (by an idle timeout) or `drain`. Under
 //! `callgrind --toggle-collect=*server_turn*` only the server's turns are counted. With METERED in
-//! the environment, the server counts for its metrics.
+//! the environment, the server counts for its metrics. With ROOM=named there, the room of a chat
+//! has a name; with ROOM=node or ROOM=bus the server is also the only node of a cluster.
 
+mod cluster;
 mod server;
 
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 //! The server under test: an echo, or a chat of one room.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, Error, Result, bail};
@@ -13,6 +13,8 @@ use proactor::codec::LengthPrefixed;
 use proactor::tls::{Tls, TlsConfig};
 use proactor::{Flow, Group, Handler, Limits, Listener, NoMessage, Server, Session, Simulation, Timeouts};
 
+use crate::cluster;
+
 /// Room for those of every series.
 const MOST_SESSIONS: usize = 250_000;
 
@@ -21,7 +23,7 @@ const ADDRESS: &str = "10.0.0.1:7777";
 #[derive(Clone)]
 pub(crate) struct Service {
     /// The room, if this is a chat.
-    room: Option<Group>,
+    room: Arc<OnceLock<Group>>,
     /// New members come into groups of their own.
     is_apart: Arc<AtomicBool>,
 }
@@ -31,14 +33,14 @@ impl Handler for Service {
     type Message = NoMessage;
 
     fn connected(&mut self, session: &Session) {
-        if let Some(room) = &self.room {
+        if let Some(room) = self.room.get() {
             let room = if self.is_apart.load(Ordering::Relaxed) { Group::new() } else { room.clone() };
             session.join(&room).expect("a new session can join its first group");
         }
     }
 
     fn received(&mut self, session: &Session, (): &mut (), packet: &[u8]) -> Flow {
-        let sent = match &self.room {
+        let sent = match self.room.get() {
             Some(room) => room.broadcast_except(session.id(), packet),
             None => session.send(packet),
         };
@@ -129,7 +131,8 @@ impl World {
             .buffer_bytes(256 * 1024);
         let network = Network::with_config(1, wire);
         let is_apart = Arc::new(AtomicBool::new(false));
-        let service = Service { room: chat.then(Group::new), is_apart: Arc::clone(&is_apart) };
+        let room = Arc::<OnceLock<Group>>::default();
+        let service = Service { room: Arc::clone(&room), is_apart: Arc::clone(&is_apart) };
         let listener = Listener::new(ADDRESS);
         let listener = match identity {
             Some(identity) => listener.tls(&identity.server),
@@ -142,7 +145,16 @@ impl World {
         };
         let builder = if framed { builder.codec(LengthPrefixed::u32()) } else { builder };
         let builder = builder.metrics(std::env::var_os("METERED").is_some());
+        let asked = std::env::var("ROOM").unwrap_or_default();
+        let builder = match cluster::named(&asked) {
+            Some(cluster) => builder.cluster(cluster.node("one")),
+            None => builder,
+        };
         let server = builder.simulate(&network, service).expect("a simulated server starts");
+        if chat {
+            let named = || server.handle().group("room").expect("the first group");
+            let _ = room.set(if asked.is_empty() { Group::new() } else { named() });
+        }
         let config = DriverConfig::new().network(network.clone());
         let clients = Driver::new(config).expect("a driver on the same network");
         (World { server, network, quiet: 0, is_apart, idle: None }, clients)
