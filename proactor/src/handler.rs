@@ -47,6 +47,32 @@ pub trait Handler: Clone + Send + 'static {
     /// session can be used already: to send, to join groups, to set timers.
     fn connected(&mut self, session: &Session) -> Self::State;
 
+    /// The peer of a session that can be [resumed](crate::Listener::resume) has come back to
+    /// another node of the [cluster](crate::cluster). Returns what [`restore`](Handler::restore)
+    /// needs there, or `None` if the session cannot go on there: then it stays as it is, and its
+    /// peer is told to start afresh. What is sent here still reaches the peer, from there. Right
+    /// after this, the session is [closed](Handler::closed) as [`Moved`](CloseReason::Moved).
+    ///
+    /// With the session go what its peer lacks, what has come from it and was not handed over, and
+    /// its [key](Session::identify): with what this returns, at most 4 MiB. What does not go:
+    /// groups, timers, messages that wait for it. By default `None`.
+    fn save(&mut self, session: &Session, state: &mut Self::State) -> Option<Vec<u8>> {
+        let _ = (session, state);
+        None
+    }
+
+    /// A session of another node goes on here, instead of [`connected`](Handler::connected): its
+    /// peer has come, and gets what it lacks before what is sent here. Returns its state, made of
+    /// what [`save`](Handler::save) returned there; join groups and set timers here. It has its key
+    /// already; in a cluster with records, [`identified`](Handler::identified) is told again.
+    ///
+    /// `None` if nothing can be made of it: then the peer is told to start afresh, and the session
+    /// is gone. By default `None`.
+    fn restore(&mut self, session: &Session, saved: &[u8]) -> Option<Self::State> {
+        let _ = (session, saved);
+        None
+    }
+
     /// A packet has come: the bytes that the server's [codec](crate::Builder::codec) found in a
     /// frame. With [`Raw`](crate::codec::Raw), the default, that is whatever arrived at once, at
     /// least 1 byte and at most 16 KiB.

@@ -10,4 +10,5 @@ mod faults;
 mod keys;
 mod nodes;
 mod proxy;
+mod resume;
 mod users;

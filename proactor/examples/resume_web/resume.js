@@ -7,9 +7,8 @@
 //     session.send("hello"); // kept until the server has confirmed it
 
 const DATA = 0x10, ACK = 0x11, END = 0x12;
-const REASONS = { 1: "no such session", 2: "another server", 3: "out of the window", 4: "it cannot be moved" };
-const FIRST_WAIT_MS = 100, LONGEST_WAIT_MS = 5000, LONGEST_MESSAGE = 16384;
-const NOTHING = new Uint8Array(0);
+const REASONS = ["", "no such session", "another server", "out of the window", "cannot move", "another node", "no answer"];
+const FIRST_WAIT_MS = 100, LONGEST_WAIT_MS = 5000, LONGEST_MESSAGE = 16384, NOTHING = new Uint8Array(0);
 
 function joined(...pieces) {
   const all = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
@@ -105,20 +104,21 @@ export class ResumeSocket {
 
   // Takes the answer to the hello. Says whether it has come.
   #isAnswered() {
-    const came = this.#came, kind = came[4], at = kind === 2 ? 6 : 5;
-    if (came.length < 5 || came.length < ([45, 13, 46][kind] ?? 0)) return false;
-    if (new TextDecoder().decode(came.subarray(0, 4)) !== "PRS1" || kind > 2) {
+    const came = this.#came, kind = came[4], at = kind === 2 ? 6 : 5, goesOn = kind === 1 || kind === 3;
+    if (came.length < 5 || came.length < ([45, 13, 46, 45][kind] ?? 0)) return false;
+    if (new TextDecoder().decode(came.subarray(0, 4)) !== "PRS1" || kind > 3) {
       this.#end("lost", "the server speaks another protocol");
       return false;
     }
     if (kind === 2) [this.#kept, this.#packet, this.#confirmed, this.#received] = [NOTHING, NOTHING, 0, 0];
-    if (kind === 1) this.#confirm(read64(came, at));
-    else [this.#token, this.#window, this.#keep] = [came.slice(at, at + 32), read32(came, at + 32), read32(came, at + 36)];
-    this.#shift(kind === 1 ? 13 : at + 40);
+    if (goesOn) this.#confirm(read64(came, at));
+    if (kind === 3) this.#token = came.slice(13, 45); // it came from another node
+    if (!goesOn) [this.#token, this.#window, this.#keep] = [came.slice(at, at + 32), read32(came, at + 32), read32(came, at + 36)];
+    this.#shift([45, 13, 46, 45][kind]);
     [this.#isOpen, this.#told, this.#wait] = [true, this.#received, FIRST_WAIT_MS];
     this.#say(this.#kept);
     if (this.#hasEnded) this.#socket.send(Uint8Array.of(END));
-    this.#on.state?.(["began", "resumed", "afresh"][kind], kind === 2 ? REASONS[came[5]] ?? REASONS[1] : undefined);
+    this.#on.state?.(["began", "resumed", "afresh", "resumed"][kind], kind === 2 ? REASONS[came[5]] ?? REASONS[1] : undefined);
     return this.#isOpen;
   }
 

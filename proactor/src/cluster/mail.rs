@@ -32,10 +32,12 @@ pub(crate) enum MailKind {
     Status = 1,
     /// What the directories of keys write to each other.
     Keys = 2,
+    /// What nodes write to each other about sessions that go from one to another.
+    Sessions = 3,
 }
 
 impl MailKind {
-    const ALL: [MailKind; 2] = [MailKind::Status, MailKind::Keys];
+    const ALL: [MailKind; 3] = [MailKind::Status, MailKind::Keys, MailKind::Sessions];
 
     /// What a body begins with, and the rest.
     fn split(packet: &[u8]) -> Option<(MailKind, &[u8])> {

@@ -165,6 +165,11 @@ impl Nodes {
         Some(known.info(*number, *now))
     }
 
+    /// The other node whose number begins with this.
+    pub(crate) fn beginning_with(&self, first: [u8; 6]) -> Option<u64> {
+        self.lock().others.keys().copied().find(|number| number.to_be_bytes().starts_with(&first))
+    }
+
     /// The latest moment that this node has seen.
     pub(crate) fn now(&self) -> Time {
         self.lock().now

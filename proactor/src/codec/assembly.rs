@@ -224,7 +224,6 @@ impl Assembly {
     }
 
     /// Takes out what is kept, and where in it the first unconsumed byte is.
-    #[cfg(feature = "websocket")]
     pub(crate) fn take_kept(&mut self) -> (Vec<u8>, usize) {
         std::mem::take(self).kept.map_or((Vec::new(), 0), |kept| (kept.bytes, kept.start))
     }

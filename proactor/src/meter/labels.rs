@@ -7,7 +7,7 @@ use crate::session::reason::CloseReason;
 use crate::transport::failure::TlsFailure;
 
 /// All reasons for a close, in the order of their discriminants.
-const ALL_REASONS: [CloseReason; 24] = [
+const ALL_REASONS: [CloseReason; 25] = [
     CloseReason::ByPeer,
     CloseReason::ByHandler,
     CloseReason::Panic,
@@ -32,6 +32,7 @@ const ALL_REASONS: [CloseReason; 24] = [
     CloseReason::Drained,
     CloseReason::ServerStopping,
     CloseReason::KeyLost,
+    CloseReason::Moved,
 ];
 
 pub(super) const REASONS: usize = ALL_REASONS.len();
@@ -76,6 +77,7 @@ fn reason_label(reason: CloseReason) -> &'static str {
         CloseReason::Drained => "drained",
         CloseReason::ServerStopping => "server_stopping",
         CloseReason::KeyLost => "key_lost",
+        CloseReason::Moved => "moved",
     }
 }
 

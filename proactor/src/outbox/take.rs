@@ -31,6 +31,15 @@ impl Taken {
         }
     }
 
+    /// Appends its bytes.
+    pub(crate) fn append_to(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Taken::Packets(packets) => packets.iter().for_each(|packet| bytes.extend_from_slice(packet)),
+            Taken::Gather(gather) => gather.iter().for_each(|piece| bytes.extend_from_slice(piece)),
+            piece => bytes.extend_from_slice(piece.one_piece().unwrap_or_default()),
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         match self {
             Taken::Bytes(bytes) => bytes.len(),

@@ -169,6 +169,10 @@ impl ResumeClient {
         self.phase = Phase::Open;
         let (has, resumed) = match answer {
             Answer::Resumed { has } => (has, Resumed::WentOn),
+            Answer::Moved { has, token } => {
+                self.token = Some(token);
+                (has, Resumed::WentOn)
+            }
             Answer::Fresh { afresh, token, window, keep } => {
                 if afresh.is_some() {
                     self.stream = Stream::new(0);

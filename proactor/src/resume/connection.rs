@@ -18,8 +18,12 @@ enum Phase {
     Asked(Hello),
     Open {
         token: Token,
+        /// Those that it had on other nodes: its client may not know the new one.
+        before: Vec<Token>,
         stream: Stream,
     },
+    /// Another node has the session.
+    Gone,
 }
 
 impl Resuming {
@@ -47,6 +51,7 @@ impl Resuming {
     pub(crate) fn receive(&mut self, bytes: &mut Vec<u8>) -> Result<(), Malformed> {
         match &mut self.phase {
             Phase::Open { stream, .. } => return stream.receive(bytes),
+            Phase::Gone => bytes.clear(),
             Phase::Asked(_) if bytes.is_empty() => {}
             Phase::Asked(_) => return Err(Malformed("it goes on before it is answered")),
             Phase::Hello(came) => {
@@ -67,7 +72,47 @@ impl Resuming {
         let window = self.settings.window_time();
         let keep_bytes = u32::try_from(keep).unwrap_or(u32::MAX);
         Answer::Fresh { afresh, token: token.clone(), window, keep: keep_bytes }.write(answer);
-        self.phase = Phase::Open { token, stream: Stream::new(keep) };
+        self.phase = Phase::Open { token, before: Vec::new(), stream: Stream::new(keep) };
+    }
+
+    /// The session of another node goes on with this connection, whose client has so much of the
+    /// server's stream. Appends the answer, and what the client lacks. Says whether that can be.
+    pub(crate) fn go_on_from(
+        &mut self,
+        token: Token,
+        before: Vec<Token>,
+        mut stream: Stream,
+        has: u64,
+        answer: &mut Vec<u8>,
+    ) -> bool {
+        Answer::Moved { has: stream.received(), token: token.clone() }.write(answer);
+        let can = stream.resume(has, answer);
+        if can {
+            self.phase = Phase::Open { token, before, stream };
+        }
+        can
+    }
+
+    /// Takes the session out: its tokens, the newest first, and its stream.
+    pub(crate) fn take_session(&mut self) -> Option<(Vec<Token>, Stream)> {
+        if !self.is_open() {
+            return None;
+        }
+        match std::mem::replace(&mut self.phase, Phase::Gone) {
+            Phase::Open { token, before, stream } => {
+                let tokens = std::iter::once(token).chain(before).collect();
+                Some((tokens, stream))
+            }
+            _ => None,
+        }
+    }
+
+    /// The tokens that the session had on other nodes.
+    pub(crate) fn tokens_before(&self) -> &[Token] {
+        match &self.phase {
+            Phase::Open { before, .. } => before,
+            _ => &[],
+        }
     }
 
     /// The session of another connection goes on with this one, whose client has so much of the
@@ -83,7 +128,9 @@ impl Resuming {
     /// Whether a client that shows this, and has so much, may go on with the session.
     pub(crate) fn admits(&self, shown: &Token, has: u64) -> Result<(), Afresh> {
         match &self.phase {
-            Phase::Open { token, .. } if !token.is(shown) => Err(Afresh::Unknown),
+            Phase::Open { token, before, .. } if !token.is(shown) && !before.iter().any(|token| token.is(shown)) => {
+                Err(Afresh::Unknown)
+            }
             Phase::Open { stream, .. } if !stream.reaches(has) => Err(Afresh::OutOfWindow),
             Phase::Open { .. } => Ok(()),
             _ => Err(Afresh::Unknown),

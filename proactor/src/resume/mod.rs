@@ -6,13 +6,14 @@
 //! the middle goes on in the middle.
 //!
 //! [`Resuming`] is the server's side of one connection, in its [transport](crate::transport).
-//! `session/away.rs` is what becomes of a session without a connection. [`client`] is the other
-//! side. docs/resume.md has the guarantees and the bytes.
+//! `session/away` is what becomes of a session without a connection, [`handover`] how it goes to
+//! another node. [`client`] is the other side. docs/resume.md has the guarantees and the bytes.
 
 pub(crate) mod client;
 pub(crate) mod config;
 mod connection;
 mod error;
+pub(crate) mod handover;
 pub(crate) mod stream;
 pub(crate) mod token;
 pub(crate) mod wire;

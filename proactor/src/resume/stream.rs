@@ -57,6 +57,18 @@ impl Stream {
         }
     }
 
+    /// The stream of a session that goes on here: so much of the peer's stream has come, and these
+    /// bytes of the own were sent behind `confirmed`.
+    pub(crate) fn going_on(keep: usize, received: u64, confirmed: u64, kept: Vec<u8>) -> Stream {
+        Stream { received, told: received, confirmed, kept: kept.into(), ..Stream::new(keep) }
+    }
+
+    /// What it is for another place to go on from: how much of the peer's stream has come, how much
+    /// of the own is confirmed, and what was sent after that.
+    pub(crate) fn into_parts(self) -> (u64, u64, Vec<u8>) {
+        (self.received, self.confirmed, self.kept.into())
+    }
+
     pub(crate) fn set_keep(&mut self, keep: usize) {
         self.keep = keep;
     }

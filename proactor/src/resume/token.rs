@@ -14,7 +14,7 @@ pub(crate) const TOKEN_BYTES: usize = 32;
 ///
 /// | bytes | |
 /// |---|---|
-/// | 0..6 | the server, by a random number that it chose when it started |
+/// | 0..6 | the server: a random number of this start; of a node, the beginning of its number |
 /// | 6..16 | the session: its shard, slot and generation |
 /// | 16..32 | a secret |
 ///
@@ -22,7 +22,19 @@ pub(crate) const TOKEN_BYTES: usize = 32;
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Token(pub(crate) [u8; TOKEN_BYTES]);
 
+/// What of a token is no secret: no other session has it.
+pub(crate) type Name = [u8; 16];
+
 impl Token {
+    pub(crate) fn name(&self) -> Name {
+        std::array::from_fn(|index| self.0[index])
+    }
+
+    /// What the number of the node that made it begins with.
+    pub(crate) fn server(&self) -> [u8; 6] {
+        std::array::from_fn(|index| self.0[index])
+    }
+
     pub(crate) fn session(&self) -> SessionId {
         let number = |at: usize| u32::from_be_bytes(std::array::from_fn(|index| self.0[at + index]));
         SessionId::new(u16::from_be_bytes([self.0[6], self.0[7]]), Key::new(number(8), number(12)))
@@ -51,8 +63,13 @@ pub(crate) struct Mint {
 impl Mint {
     pub(crate) fn new() -> Mint {
         // The standard library has its keys from the system.
+        Mint::of_number(RandomState::new().hash_one(0))
+    }
+
+    /// The mint of a node of a cluster, which no other start of a node has the number of.
+    pub(crate) fn of_number(number: u64) -> Mint {
         let random = || RandomState::new().hash_one(0);
-        let server = random().to_be_bytes();
+        let server = number.to_be_bytes();
         Mint { server: std::array::from_fn(|index| server[index]), key: [random(), random()] }
     }
 
@@ -72,7 +89,7 @@ impl Mint {
 
     /// Whether a token may be one of this server.
     pub(crate) fn made(&self, token: &Token) -> bool {
-        token.0[..6] == self.server
+        token.server() == self.server
     }
 }
 

@@ -14,6 +14,7 @@ const RESUME: u8 = 1;
 const FRESH: u8 = 0;
 const RESUMED: u8 = 1;
 const AFRESH: u8 = 2;
+const MOVED: u8 = 3;
 
 /// The first bytes of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub(crate) enum Answer {
     Fresh { afresh: Option<Afresh>, token: Token, window: Duration, keep: u32 },
     /// The session goes on. The server has so much of the client's stream.
     Resumed { has: u64 },
+    /// The same, and the session has come from another node: it has another token from now on.
+    Moved { has: u64, token: Token },
 }
 
 /// Why a session was not resumed, and another one began.
@@ -49,6 +52,27 @@ pub enum Afresh {
     OutOfWindow = 3,
     /// The server cannot move the connection to the thread that has the session.
     CannotMove = 4,
+    /// The session is on another node of the cluster, and cannot be handed over: its logic does not
+    /// [save](crate::Handler::save) it, or the logic here did not
+    /// [restore](crate::Handler::restore) it.
+    NotHandedOver = 5,
+    /// The node of the cluster that has the session did not hand it over in time: it has ended, is
+    /// cut off, or too slow.
+    NodeSilent = 6,
+}
+
+impl Afresh {
+    /// The reason of a code. A later server may have more of them.
+    pub(crate) fn of_code(code: u8) -> Afresh {
+        match code {
+            2 => Afresh::OtherServer,
+            3 => Afresh::OutOfWindow,
+            4 => Afresh::CannotMove,
+            5 => Afresh::NotHandedOver,
+            6 => Afresh::NodeSilent,
+            _ => Afresh::Unknown,
+        }
+    }
 }
 
 impl std::fmt::Display for Afresh {
@@ -58,6 +82,8 @@ impl std::fmt::Display for Afresh {
             Afresh::OtherServer => "the session was one of another server",
             Afresh::OutOfWindow => "the server does not keep what the client lacks",
             Afresh::CannotMove => "the server cannot move the connection to its session",
+            Afresh::NotHandedOver => "the session is on another node, which cannot hand it over",
+            Afresh::NodeSilent => "the node that has the session did not hand it over in time",
         })
     }
 }
@@ -122,6 +148,11 @@ impl Reader<'_> {
         Some(Hello::Resume { token, has: u64::from_be_bytes(self.take()?) })
     }
 
+    fn moved(&mut self) -> Option<Answer> {
+        let has = u64::from_be_bytes(self.take()?);
+        Some(Answer::Moved { has, token: Token(self.take::<TOKEN_BYTES>()?) })
+    }
+
     fn fresh(&mut self, afresh: Option<Afresh>) -> Option<Answer> {
         let token = Token(self.take::<TOKEN_BYTES>()?);
         let window = Duration::from_millis(u64::from(u32::from_be_bytes(self.take()?)));
@@ -147,6 +178,11 @@ impl Answer {
                 wire.push(RESUMED);
                 wire.extend_from_slice(&has.to_be_bytes());
             }
+            Answer::Moved { has, token } => {
+                wire.push(MOVED);
+                wire.extend_from_slice(&has.to_be_bytes());
+                wire.extend_from_slice(&token.0);
+            }
         }
     }
 
@@ -162,12 +198,9 @@ impl Answer {
             Some(RESUMED) => reader.take().map(|has| Answer::Resumed { has: u64::from_be_bytes(has) }),
             Some(AFRESH) => match reader.take().map(|[reason]| reason) {
                 None => None,
-                Some(2) => reader.fresh(Some(Afresh::OtherServer)),
-                Some(3) => reader.fresh(Some(Afresh::OutOfWindow)),
-                Some(4) => reader.fresh(Some(Afresh::CannotMove)),
-                // A later server may have more reasons.
-                Some(_) => reader.fresh(Some(Afresh::Unknown)),
+                Some(code) => reader.fresh(Some(Afresh::of_code(code))),
             },
+            Some(MOVED) => reader.moved(),
             Some(_) => return Err(Malformed("it answers neither with a session nor with a reason")),
         };
         Ok(answer.map(|answer| (answer, bytes.len() - reader.0.len())))
@@ -194,9 +227,9 @@ mod tests {
             assert_eq!(Hello::read(&wire), Ok(Some((hello, wire.len() - 1))));
         }
         let fresh = |afresh| Answer::Fresh { afresh, token: token(), window: Duration::from_secs(30), keep: 99 };
-        let reasons = [Afresh::Unknown, Afresh::OtherServer, Afresh::OutOfWindow, Afresh::CannotMove];
-        let afresh = reasons.map(|reason| fresh(Some(reason)));
-        for answer in [fresh(None), Answer::Resumed { has: 1 << 40 }].into_iter().chain(afresh) {
+        let afresh = (1..=6).map(|code| fresh(Some(Afresh::of_code(code))));
+        let moved = Answer::Moved { has: 1 << 41, token: token() };
+        for answer in [fresh(None), Answer::Resumed { has: 1 << 40 }, moved].into_iter().chain(afresh) {
             let mut wire = Vec::new();
             answer.write(&mut wire);
             for cut in 0..wire.len() {
@@ -211,6 +244,6 @@ mod tests {
         for bytes in [&b"G"[..], b"PRS2", b"PRS1\x02"] {
             assert!(Hello::read(bytes).is_err(), "{bytes:?}");
         }
-        assert!(Answer::read(b"PRS1\x03").is_err() && Answer::read(b"H").is_err());
+        assert!(Answer::read(b"PRS1\x04").is_err() && Answer::read(b"H").is_err());
     }
 }

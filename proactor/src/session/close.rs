@@ -39,9 +39,11 @@ pub(crate) fn begin(state: &mut ShardState, slot: u32, reason: CloseReason) {
         | CloseReason::Drained
         | CloseReason::Idle
         | CloseReason::Lifetime => GRACEFUL,
-        CloseReason::TooSlow | CloseReason::ReceiveTimeout | CloseReason::WriteTimeout | CloseReason::Limit => {
-            CloseMode::Abort
-        }
+        CloseReason::TooSlow
+        | CloseReason::ReceiveTimeout
+        | CloseReason::WriteTimeout
+        | CloseReason::Limit
+        | CloseReason::Moved => CloseMode::Abort,
         _ => CloseMode::Now,
     };
     begin_as(state, slot, reason, mode);
@@ -87,7 +89,8 @@ pub(crate) fn begin_as(state: &mut ShardState, slot: u32, reason: CloseReason, m
     let left = record.outbox.len().saturating_sub(in_flight);
     // A reset also takes back what the peer's system has not confirmed.
     let unconfirmed = if mode == CloseMode::Abort && !is_away { driver.unsent(record.socket).unwrap_or(0) } else { 0 };
-    let missing = left.max(unconfirmed) + kept;
+    // What goes on elsewhere has taken its bytes with it.
+    let missing = if reason == CloseReason::Moved { 0 } else { left.max(unconfirmed) + kept };
     if !graceful && missing > 0 {
         endings.cut(slot, missing);
         if let Some(outbox) = record.outbox.get() {

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::Session;
 use super::id::SessionId;
 use super::reason::CloseReason;
-use crate::cluster::directory::event::Login;
+use crate::cluster::directory::event::{CameFrom, Login};
 use crate::group::membership;
 use crate::registry::keys::{IdentifyError, IfTaken};
 use crate::shard::directory::Mail;
@@ -68,7 +68,17 @@ impl Session {
     /// As for [`identify`](Session::identify); `TooMany` if too many share the key; `Full` if a
     /// session cannot be told that it is replaced.
     pub fn identify_with(&self, key: impl AsRef<[u8]>, if_taken: IfTaken) -> Result<(), IdentifyError> {
-        let (key, id) = (key.as_ref(), self.id());
+        self.identify_from(key.as_ref(), if_taken, None)
+    }
+
+    /// As [`identify_with`](Session::identify_with), for a session that had the key elsewhere.
+    pub(crate) fn identify_from(
+        &self,
+        key: &[u8],
+        if_taken: IfTaken,
+        from: Option<CameFrom>,
+    ) -> Result<(), IdentifyError> {
+        let id = self.id();
         let state = &mut *self.state().borrow_mut();
         let ShardState { sessions, directory, identities, .. } = state;
         sessions.open(id).ok_or(IdentifyError::Closed)?;
@@ -81,7 +91,7 @@ impl Session {
             directory.mail_to_session(other, Mail::KeyTaken { id: other, key, reason: CloseReason::Replaced })
         })?;
         let key = Bytes::copy_from_slice(key);
-        let (ticket, before) = identities.set(id, key.clone());
+        let (ticket, before) = identities.set(id, key.clone(), if_taken == IfTaken::Share);
         if before.as_ref() != Some(&key) {
             if let Some(before) = &before {
                 directory.keys.release(before, id);
@@ -92,7 +102,7 @@ impl Session {
             membership::renamed(state, id, before.as_ref(), Some(&key));
         }
         if let Some(cluster) = state.directory.key_directory() {
-            cluster.login(Login { key, id, ticket, if_taken });
+            cluster.login(Login { key, id, ticket, if_taken, from });
         }
         Ok(())
     }

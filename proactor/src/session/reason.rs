@@ -13,6 +13,8 @@ use std::fmt;
 /// - `TooSlow`, `ReceiveTimeout`, `WriteTimeout`, `Limit`, `ByOpened`: they are discarded, and the
 ///   peer sees a reset.
 /// - `Lost`: they are discarded. There is no connection.
+/// - `Moved`: they go to the other node, and the peer gets them from there. Its connection here, if
+///   it still has one, is reset.
 /// - `Panic`, `ReadTimeout`, `HandshakeTimeout`: they are discarded, except what the system takes
 ///   at once; the peer sees the end of the stream, or a reset.
 /// - `TlsFailed`, `UpgradeFailed`: they are discarded, and the peer is told by an alert, or by the
@@ -83,6 +85,9 @@ pub enum CloseReason {
     /// The node was cut off from the [cluster](crate::cluster) for too long: another session may
     /// have its [key](crate::Session::identify_with) by now, or has it.
     KeyLost,
+    /// Its peer came back to another node of the [cluster](crate::cluster), where the session [goes
+    /// on](crate::Handler::restore).
+    Moved,
 }
 
 impl fmt::Display for CloseReason {
@@ -112,6 +117,7 @@ impl fmt::Display for CloseReason {
             CloseReason::Drained => "the server was drained",
             CloseReason::ServerStopping => "the server was stopped",
             CloseReason::KeyLost => "the node was cut off from the cluster, which may have given its key to another",
+            CloseReason::Moved => "it goes on on another node of the cluster",
         })
     }
 }

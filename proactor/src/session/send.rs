@@ -12,7 +12,7 @@ use self::datagrams::{queue_datagrams, taken_by_port};
 pub(super) use self::metering::meter_queued;
 use self::metering::{meter_sent, meter_wire};
 
-use super::{away, holds::Hold, id::SessionId, reading, table::Record, timers::Timers};
+use super::{away, holds::Hold, id::SessionId, reading, reason::CloseReason, table::Record, timers::Timers};
 use crate::codec::{Codec, Frame, FrameError, Framing};
 use crate::error::SendError;
 use crate::group::local::LocalGroups;
@@ -295,6 +295,23 @@ fn take_all(state: &mut ShardState, slot: u32, stamp: u64) -> [Option<Taken>; 2]
     [first, second]
 }
 
+/// Takes everything queued with a stamp up to `stamp`, and appends it to `bytes`. For a session
+/// that goes on elsewhere.
+pub(super) fn take_plain(state: &mut ShardState, slot: u32, stamp: u64, bytes: &mut Vec<u8>) {
+    loop {
+        let all = take_all(state, slot, stamp);
+        if all.iter().all(Option::is_none) {
+            return;
+        }
+        for taken in all.into_iter().flatten() {
+            taken.append_to(bytes);
+            if let Some(outbox) = state.sessions.at_mut(slot).and_then(|record| record.outbox.get()) {
+                outbox.sent(taken.len());
+            }
+        }
+    }
+}
+
 /// Sends everything queued as it is, before a transport comes in between, even while a send is in
 /// flight. Calls with the bytes of each send.
 #[cfg(feature = "tls")]
@@ -391,15 +408,15 @@ fn ended_without_connection(state: &mut ShardState, slot: u32, bytes: usize, err
         outbox.send = None;
     }
     let is_lost = !is_away && error.is_some();
-    // If it is closing at once, they are counted already.
-    if is_lost && !endings.has_cut(slot) {
+    // If it is closing at once, they are counted already; if it has moved, they are not lost.
+    if is_lost && !endings.has_cut(slot) && record.reason != Some(CloseReason::Moved) {
         endings.cut(slot, bytes);
     }
     is_lost
 }
 
 /// A connection goes on with a session, and sends this first.
-pub(super) fn start_wire(state: &mut ShardState, slot: u32, wire: Vec<u8>) {
+pub(crate) fn start_wire(state: &mut ShardState, slot: u32, wire: Vec<u8>) {
     let ShardState { sessions, transports, .. } = state;
     let (Some(record), Some(transport)) = (sessions.open_at(slot), transports.at_mut(slot)) else { return };
     transport.send_begins(0);

@@ -49,6 +49,8 @@ pub(super) fn received(state: &mut ShardState, mail: NodeMail) {
                 keys.hear(mail);
             }
         }
+        // The shard itself takes them: `handing_over.rs`.
+        MailKind::Sessions => {}
     }
 }
 
@@ -60,6 +62,7 @@ pub(super) fn tell(state: &mut ShardState) -> bool {
     let directory = &state.directory;
     let Some(node) = directory.node.as_ref().filter(|_| is_due) else { return is_due };
     node.tell(&status(directory, node, now), now);
+    directory.hand_overs.expire(now);
     let ((gone, nodes), is_unsure) = (node.nodes.expire(now), node.take_unsure());
     for presence in directory.presence.watched() {
         gone.iter().for_each(|number| presence.node_left(*number));

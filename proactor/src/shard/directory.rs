@@ -27,7 +27,7 @@ use crate::group::{Group, domain::Domain, local::LocalGroup, names::GroupNames};
 use crate::limits::{Admission, AdmissionLimits, Permit, Rates, Refusal};
 use crate::meter::{Meter, ShardMeter};
 use crate::registry::keys::{IdentifyError, Keys};
-use crate::resume::token::Mint;
+use crate::resume::{handover::HandOvers, token::Mint};
 use crate::server::Stats;
 use crate::server::drain_options::DrainOptions;
 use crate::session::away::returning::Returning;
@@ -92,6 +92,8 @@ pub(crate) struct Directory {
     pub(crate) away: Arc<AtomicUsize>,
     /// Makes the tokens by which they are asked for.
     pub(crate) mint: Mint,
+    /// Those that came from other nodes, or went there.
+    pub(crate) hand_overs: HandOvers,
     /// Lists of sessions that are being made.
     pub(crate) lists: Arc<AtomicUsize>,
     /// What the logic can learn of each listener.
@@ -126,6 +128,7 @@ impl Directory {
             keys: Keys::default(),
             away: Arc::default(),
             mint: Mint::new(),
+            hand_overs: HandOvers::default(),
             lists: Arc::default(),
             listeners: listeners.into(),
             began,
@@ -135,7 +138,8 @@ impl Directory {
     /// As the directory of a cluster's node, if it is one.
     pub(crate) fn of_node(self, node: Option<Arc<Node>>) -> Directory {
         let groups = GroupNames::new(node.as_ref(), &self.domain);
-        Directory { groups, node, ..self }
+        let mint = node.as_ref().map_or(self.mint, |node| Mint::of_number(node.ledger.number));
+        Directory { groups, node, mint, ..self }
     }
 
     /// The keys of sessions in the cluster, if they are the cluster's.

@@ -60,6 +60,8 @@ impl<H: Handler> Shard<H> {
                         node.ledger.has_reports() || keys.is_some_and(|keys| keys.has_to_turn(self.shard, now))
                     })))
             || state.away.has_to_go_on()
+            || state.fetches.deadline() <= now
+            || self.phase != Phase::Running && !state.fetches.is_empty()
     }
 
     /// Does that. `came` says whether there were completions. Says whether there was anything.
@@ -83,6 +85,10 @@ impl<H: Handler> Shard<H> {
             busy |= self.turn_keys();
         }
         busy |= self.logic.list_sessions();
+        match self.phase {
+            Phase::Running => busy |= self.turn_fetches(),
+            _ => self.end_fetches(),
+        }
         busy |= self.take_returning();
         busy
     }

@@ -4,10 +4,12 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::hash::Hasher;
 use std::sync::Arc;
 use std::time::Duration;
 
 use overlapped::Address;
+use siphasher::sip::SipHasher24;
 
 use crate::codec::Framing;
 use crate::limits::Rates;
@@ -45,6 +47,14 @@ pub(crate) struct ListenerProfile {
 }
 
 impl ListenerProfile {
+    /// Whether its connections are over TLS.
+    pub(crate) fn is_secure(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        false
+    }
+
     /// What is put between the socket and the session of an accepted connection, if anything is.
     pub(crate) fn transport(&self) -> Option<Result<Transport, NoTransport>> {
         let Some(resume) = &self.resume else { return self.wire() };
@@ -135,6 +145,14 @@ impl ListenerInfo {
             "" => self.address.to_string().into(),
             name => name.into(),
         }
+    }
+
+    /// A number that is the same on all nodes that have the same listeners: its place and its name.
+    pub(crate) fn mark(&self) -> u64 {
+        let mut hasher = SipHasher24::new();
+        hasher.write_u64(self.index as u64);
+        hasher.write(self.name.as_bytes());
+        hasher.finish()
     }
 
     /// The address that it listens on, with its real port; the first, if a name or every interface

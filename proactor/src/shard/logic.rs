@@ -101,6 +101,32 @@ impl<H: Handler> Logic<H> {
         }
     }
 
+    /// What the handler saves of a session that is to go on on another node.
+    pub(crate) fn save(&mut self, session: &Session) -> Option<Vec<u8>> {
+        let mut saved = None;
+        self.call(session, |handler, state| saved = handler.save(session, state));
+        saved
+    }
+
+    /// Has the handler restore a session of another node. Says whether it did. If it panicked, the
+    /// session is closed.
+    pub(crate) fn restore(&mut self, session: &Session, saved: &[u8]) -> bool {
+        let slot = session.id().slot() as usize;
+        grow(&mut self.states, slot, || None);
+        let handler = &mut self.handler;
+        let restored = contained(|| handler.restore(session, saved)).unwrap_or_else(|_| {
+            close::begin(&mut self.state.borrow_mut(), session.id().slot(), CloseReason::Panic);
+            None
+        });
+        self.states[slot] = restored;
+        self.states[slot].is_some()
+    }
+
+    /// Tells the handler that a session does not have the key any more that it had elsewhere.
+    pub(crate) fn refused_key(&mut self, session: &Session, key: &[u8], why: IdentifyError) {
+        self.call(session, |handler, state| handler.identified(session, state, key, Err(why)));
+    }
+
     /// Tells the handler that the TLS which was started in a running session is there.
     pub(crate) fn secured(&mut self, session: &Session) {
         self.call(session, |handler, state| handler.secured(session, state));

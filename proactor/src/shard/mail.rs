@@ -8,6 +8,7 @@ use super::directory::{Mail, Wanted};
 use super::pending::Pending;
 use super::state::ShardState;
 use super::{Shard, cluster};
+use crate::cluster::mail::MailKind;
 use crate::connect::Request;
 use crate::error::{SendError, ServerError};
 use crate::group::{fanout, membership};
@@ -33,6 +34,10 @@ impl<H: Handler> Shard<H> {
                 }
                 Mail::Listeners(answer) => {
                     self.duplicate_listeners(&answer);
+                    continue;
+                }
+                Mail::FromNode(mail) if mail.kind == MailKind::Sessions => {
+                    self.wrote(mail);
                     continue;
                 }
                 mail => mail,

@@ -10,6 +10,7 @@ pub(crate) mod directory;
 mod draining;
 mod errands;
 mod flight;
+mod handing_over;
 pub(crate) mod handle;
 mod headers;
 pub(crate) mod inboxes;
@@ -22,6 +23,7 @@ mod outbound;
 pub(crate) mod pending;
 mod returning;
 pub(crate) mod state;
+mod taking_over;
 pub(crate) mod timers;
 
 use std::any::TypeId;
@@ -44,6 +46,7 @@ use crate::flight::FlightKind;
 use crate::group::{fanout, membership};
 use crate::handler::Handler;
 use crate::panic::contained;
+use crate::resume::Resuming;
 use crate::session::{close, identity, opening, reason::CloseReason, receive, send, timeouts, work};
 use crate::task::{executor::Executor, link::wake, offload::Offload};
 
@@ -342,6 +345,10 @@ impl<H: Handler> Shard<H> {
             (id, record, delivery, state.drain.has_begun(), transport)
         };
         let reason = record.reason.expect("a session is closed for a reason");
+        let before = transport.as_ref().and_then(|transport| transport.resuming());
+        if let Some(tokens) = before.map(Resuming::tokens_before).filter(|tokens| !tokens.is_empty()) {
+            self.directory.hand_overs.ended(tokens, id);
+        }
         let was_open = transport.is_none_or(|transport| !transport.is_unknown());
         if !was_open && record.origin() != Origin::Accepted {
             // It is counted as a connection that could not be made.

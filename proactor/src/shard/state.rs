@@ -25,7 +25,8 @@ use crate::meter::{Meter, Traffics};
 use crate::outbox::{lazy::OutboxStore, memory::SendMemory};
 use crate::proxy_protocol::ProxyHeader;
 use crate::registry::identities::Identities;
-use crate::session::away::table::Away;
+use crate::resume::handover::fetches::Fetches;
+use crate::session::away::{returning::Returning, table::Away};
 use crate::session::timers::Timers;
 use crate::session::{busy::BusyTable, deadlines::Spans, delivery::Endings, drain::Drain, table::Sessions};
 use crate::task::executor::Executor;
@@ -131,6 +132,8 @@ pub(crate) struct ShardState {
     pub(crate) next_tell: Option<Time>,
     /// Its sessions whose connection is gone.
     pub(crate) away: Away,
+    /// Sessions of other nodes that connections here wait for.
+    pub(crate) fetches: Fetches<Returning>,
 }
 
 impl ShardState {
@@ -186,6 +189,7 @@ impl ShardState {
             drain: Drain::default(),
             next_tell,
             away: Away::default(),
+            fetches: Fetches::new(shard),
         }
     }
 
@@ -202,6 +206,7 @@ impl ShardState {
         let at = |deadline: Option<Time>| deadline.unwrap_or(Time::MAX);
         let own = at(self.timers.earliest()).min(at(self.logic_timers.earliest()));
         let others = at(self.drain.earliest()).min(at(self.attempts.earliest())).min(at(self.tasks.earliest_timer()));
+        let others = others.min(self.fetches.deadline());
         let earliest = Some(own.min(others).min(at(self.next_tell))).filter(|earliest| *earliest != Time::MAX);
         match &self.datagrams {
             None => earliest,

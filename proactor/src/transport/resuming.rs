@@ -153,6 +153,30 @@ impl Transport {
         self.seal_in_layer(&answer, wire)
     }
 
+    /// The session of another node goes on with this connection, whose peer has so much of what was
+    /// sent. Appends to `wire` what it is to be sent.
+    pub(crate) fn go_on_from(
+        &mut self,
+        tokens: (Token, Vec<Token>),
+        stream: Stream,
+        has: u64,
+        wire: &mut Vec<u8>,
+    ) -> Result<(), Failure> {
+        let (token, before) = tokens;
+        let mut answer = Vec::new();
+        let resuming = self.resuming.as_mut();
+        if !resuming.is_some_and(|resuming| resuming.go_on_from(token, before, stream, has, &mut answer)) {
+            return Err(Failure::resume("its client has not what is kept"));
+        }
+        let answer = self.carried(answer);
+        self.take_output(wire);
+        self.seal_in_layer(&answer, wire)
+    }
+
+    pub(crate) fn resuming_mut(&mut self) -> Option<&mut Resuming> {
+        self.resuming.as_deref_mut()
+    }
+
     /// Takes it apart, to be moved to another thread. `None` if no session can be asked for by it.
     pub(crate) fn depart(self) -> Option<Moving> {
         let Transport { layer, input, output, resuming, .. } = self;

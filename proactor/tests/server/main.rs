@@ -93,8 +93,11 @@ mod resume {
     mod hostile;
     mod listeners;
     mod logic;
+    mod nodes;
+    mod nodes_faults;
     mod peer;
     mod sockets;
+    mod wanderer;
     mod websocket;
     mod websocket_end;
 }

@@ -26,6 +26,23 @@ pub(crate) struct Login {
     /// Tells the logins of a session apart.
     pub(crate) ticket: u64,
     pub(crate) if_taken: IfTaken,
+    /// The session was another node's before, which had the key and gives it up.
+    pub(crate) from: Option<CameFrom>,
+}
+
+/// A session of another node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CameFrom {
+    /// What the number of the node begins with.
+    pub(crate) node: [u8; 6],
+    pub(crate) session: SessionId,
+}
+
+impl CameFrom {
+    /// Whether it is this session of this node.
+    pub(crate) fn is(&self, node: u64, session: SessionId) -> bool {
+        node.to_be_bytes().starts_with(&self.node) && session == self.session
+    }
 }
 
 /// What a call of the records was about.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use overlapped::Time;
 
 use super::context::{Context, record_of};
-use super::event::{About, Answer, Login};
+use super::event::{About, Answer, CameFrom, Login};
 use super::holders::{self, Holder, MOST_HOLDERS};
 use super::letters::{Letter, Named};
 use super::local::Notice;
@@ -208,7 +208,7 @@ impl Work {
         }
         let shares = login.if_taken == IfTaken::Share;
         let is_shared = shares && owned.as_ref().is_none_or(|owned| owned.is_shared);
-        match self.claim(key, login.id, is_shared, Manner::As(login.if_taken), context) {
+        match self.claim(key, login.id, is_shared, Manner::As(login.if_taken), login.from, context) {
             Err(Stop::Rest(Rest::Blocked(_))) => Err(Rest::Blocked(until)),
             Err(Stop::Rest(Rest::NoRoom(_))) => Err(Rest::NoRoom(until)),
             Err(Stop::Rest(Rest::Pause(next))) => Err(Rest::Pause(next.min(until))),
@@ -244,7 +244,7 @@ impl Work {
             Some(owned) if held == Some(owned.epoch) && owned.session == session => self.end_job(),
             Some(claim) => {
                 let is_shared = claim.is_shared;
-                match self.claim(key, session, is_shared, Manner::Keep, context) {
+                match self.claim(key, session, is_shared, Manner::Keep, None, context) {
                     Ok(()) => {}
                     Err(Stop::Rest(rest)) => return Err(rest),
                     Err(Stop::Refused(_)) => {
@@ -277,6 +277,7 @@ impl Work {
         session: SessionId,
         is_shared: bool,
         manner: Manner,
+        from: Option<CameFrom>,
         context: &mut Context<'_>,
     ) -> Result<(), Stop> {
         let blocked = Stop::Rest(Rest::Blocked(Time::MAX));
@@ -297,6 +298,9 @@ impl Work {
             let letter = |holder: &Holder| Named { epoch: holder.epoch, session: holder.session };
             let to =
                 |letter: fn(Named) -> Letter, holder: &Holder, named: Named| (holder.node, key.clone(), letter(named));
+            // The session that it was gives the key up, or has done so.
+            let is_its_own = others.iter().all(|other| from.is_some_and(|from| from.is(other.node, other.session)));
+            let manner = if is_its_own { Manner::As(IfTaken::Replace) } else { manner };
             match manner {
                 Manner::As(IfTaken::Replace) => {
                     let letters = others.iter().map(|other| to(Letter::GiveUp, other, letter(other)));

@@ -3,8 +3,11 @@
 //! Such a session has its place, its state, its groups and its key. It is held
 //! ([`Hold::Away`]), so that nothing is handed to it, and counts as one with a send in flight: what
 //! is queued for it waits in its outbox, within the limit and by the policy of all outboxes. It has
-//! no socket. [`moving`] gives it one.
+//! no socket. [`moving`] gives it one. [`finding`] knows where a session is, [`leaving`] takes one
+//! out that goes on on another node.
 
+pub(crate) mod finding;
+pub(crate) mod leaving;
 pub(crate) mod moving;
 pub(crate) mod returning;
 pub(crate) mod table;

@@ -4,11 +4,14 @@
 use overlapped::driver::CloseMode;
 use overlapped::mailbox::MailError;
 
+use super::finding::{Found, find};
 use super::returning::Returning;
 use crate::connect::reset;
 use crate::flight::FlightKind;
 use crate::resume::{Afresh, token::Token, wire::Hello};
-use crate::session::{close, delivery::Delivery, holds::Hold, opening, reading, reason::CloseReason, send};
+use crate::session::{
+    close, delivery::Delivery, holds::Hold, id::SessionId, opening, reading, reason::CloseReason, send,
+};
 use crate::shard::directory::Mail;
 use crate::shard::state::ShardState;
 use crate::transport::Transport;
@@ -24,13 +27,10 @@ pub(crate) fn answer(state: &mut ShardState, slot: u32) -> bool {
     let afresh = match asked.cloned() {
         None => return false,
         Some(Hello::New) => None,
-        Some(Hello::Resume { token, .. }) if !state.directory.mint.made(&token) => Some(Afresh::OtherServer),
         Some(Hello::Resume { token, has }) => {
-            let shard = token.session().shard();
-            let admitted = match shard == state.shard {
-                true => admits(state, &token, has, listener),
-                false if shard < state.directory.shard_count() => Ok(()),
-                false => Err(Afresh::Unknown),
+            let admitted = match find(&state.directory, &token) {
+                Ok(Found::Here(id)) if id.shard() == state.shard => admits(state, id, &token, has, listener),
+                found => found.map(drop),
             };
             match admitted {
                 Ok(()) => {
@@ -62,10 +62,14 @@ pub(crate) fn begin(state: &mut ShardState, slot: u32, afresh: Option<Afresh>) {
     }
 }
 
-/// Whether a client that came by this listener may go on with the session that it names, which is
-/// one of this shard.
-fn admits(state: &mut ShardState, token: &Token, has: u64, listener: u8) -> Result<(), Afresh> {
-    let id = token.session();
+/// Whether a client that came by this listener may go on with a session of this shard.
+pub(super) fn admits(
+    state: &mut ShardState,
+    id: SessionId,
+    token: &Token,
+    has: u64,
+    listener: u8,
+) -> Result<(), Afresh> {
     let ShardState { sessions, transports, .. } = state;
     let record = sessions.open(id).ok_or(Afresh::Unknown)?;
     // Another listener may ask less of its clients, and its packets are in other frames.
@@ -106,27 +110,29 @@ pub(crate) fn depart(state: &mut ShardState, slot: u32) -> Result<(), Afresh> {
     }
     state.directory.count_out(state.shard);
     let permit = record.activity.into_permit();
-    let shard = token.session().shard();
-    let returning = Returning { token, has, connection, peer, permit, header, transport };
-    if shard == state.shard {
-        state.away.came(returning);
-    } else {
-        let mailed = state.directory.mail(shard, Mail::Returning(Box::new(returning)));
-        if let Err(MailError::Full(Mail::Returning(returning)) | MailError::Closed(Mail::Returning(returning))) = mailed
-        {
-            returning.reset();
-        }
-    }
+    state.away.came(Returning { token, has, connection, peer, permit, header, transport });
     Ok(())
 }
 
+/// Mails a connection to the shard of its session.
+pub(crate) fn forward(state: &ShardState, shard: u16, returning: Returning) {
+    let mailed = state.directory.mail(shard, Mail::Returning(Box::new(returning)));
+    if let Err(MailError::Full(Mail::Returning(returning)) | MailError::Closed(Mail::Returning(returning))) = mailed {
+        returning.reset();
+    }
+}
+
 /// A connection has come for a session of this shard. Gives it back if it is to begin afresh.
-pub(crate) fn arrive(state: &mut ShardState, returning: Returning) -> Result<(), (Box<Returning>, Afresh)> {
+pub(crate) fn arrive(
+    state: &mut ShardState,
+    id: SessionId,
+    returning: Returning,
+) -> Result<(), (Box<Returning>, Afresh)> {
     let listener = returning.permit.listener();
-    if let Err(afresh) = admits(state, &returning.token, returning.has, listener) {
+    if let Err(afresh) = admits(state, id, &returning.token, returning.has, listener) {
         return Err((Box::new(returning), afresh));
     }
-    let slot = returning.token.session().slot();
+    let slot = id.slot();
     // The newer connection wins. It is here, so the session needs no place among those away.
     if !super::begin_in(state, slot, None) {
         return Err((Box::new(returning), Afresh::Unknown));
@@ -159,7 +165,8 @@ fn take_place(state: &mut ShardState, slot: u32) {
 fn goes_on(state: &mut ShardState, slot: u32, returning: Returning) {
     // While it waited, the old connection may have confirmed more than its client says to have.
     let listener = returning.permit.listener();
-    if admits(state, &returning.token, returning.has, listener).is_err() {
+    let id = state.sessions.id(slot);
+    if id.is_none_or(|id| admits(state, id, &returning.token, returning.has, listener).is_err()) {
         return returning.reset();
     }
     let Returning { has, connection, peer, mut permit, header, transport, .. } = returning;

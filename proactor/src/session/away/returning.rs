@@ -10,9 +10,9 @@ use crate::transport::resuming::Moving;
 
 /// A connection without a session, whose client has asked for one.
 pub(crate) struct Returning {
-    pub(super) token: Token,
+    pub(crate) token: Token,
     /// It has so much of what was sent.
-    pub(super) has: u64,
+    pub(crate) has: u64,
     pub(crate) connection: Stream,
     pub(crate) peer: Address,
     pub(crate) permit: Permit,

@@ -83,7 +83,7 @@ impl Away {
     }
 
     /// The number of the next token.
-    pub(super) fn next_token(&mut self) -> u64 {
+    pub(crate) fn next_token(&mut self) -> u64 {
         self.tokens += 1;
         self.tokens
     }

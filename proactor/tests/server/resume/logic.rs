@@ -8,6 +8,8 @@ use proactor::{CloseReason, Flow, Group, Handler, IfTaken, NoMessage, Session, S
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
     Connected(SessionId),
+    /// From another node.
+    Restored(SessionId),
     Received(Vec<u8>),
     Ended,
     Closed(SessionId, CloseReason),
@@ -19,11 +21,23 @@ pub(crate) enum Told {
 pub(crate) struct Counting {
     told: Arc<Mutex<Vec<Told>>>,
     pub(crate) room: Group,
+    /// Its sessions may go on on other nodes, which share what is told.
+    saves: bool,
 }
 
 impl Counting {
     fn tell(&self, told: Told) {
         self.told.lock().unwrap().push(told);
+    }
+
+    /// One whose sessions may go on on other nodes, or may not.
+    pub(crate) fn saving(saves: bool) -> Counting {
+        Counting { saves, ..Counting::default() }
+    }
+
+    /// The logic of another node.
+    pub(crate) fn elsewhere(&self) -> Counting {
+        Counting { told: Arc::clone(&self.told), room: Group::new(), saves: self.saves }
     }
 
     pub(crate) fn told(&self) -> Vec<Told> {
@@ -62,6 +76,16 @@ impl Handler for Counting {
         0
     }
 
+    fn save(&mut self, _: &Session, number: &mut u32) -> Option<Vec<u8>> {
+        self.saves.then(|| number.to_be_bytes().to_vec())
+    }
+
+    fn restore(&mut self, session: &Session, saved: &[u8]) -> Option<u32> {
+        self.tell(Told::Restored(session.id()));
+        session.join(&self.room).unwrap();
+        saved.try_into().ok().map(u32::from_be_bytes)
+    }
+
     fn received(&mut self, session: &Session, number: &mut u32, packet: &[u8]) -> Flow {
         self.tell(Told::Received(packet.to_vec()));
         *number += 1;
@@ -69,6 +93,7 @@ impl Handler for Counting {
         match packet {
             b"push" => session.send(b"pushed").unwrap(),
             b"bye" => return Flow::Close,
+            b"pause" => return Flow::Pause,
             _ => {}
         }
         if let Some(key) = packet.strip_prefix(b"key ") {

@@ -1,0 +1,264 @@
+//! Sessions that go from one node of a cluster to another, because their clients came back there.
+//!
+//! The new node [asks](letter) the one that made the token, again and again until a moment of its
+//! own ([`fetches`]). The old node [packs](packed) the session and closes it as `Moved` at once:
+//! from then on only what was packed is the session. The parts of that are asked for one by one.
+//! Before the last part has left, another node that asks gets the session instead, or the old node
+//! itself goes on with it; from then on the old node only says which node was given it. So at any
+//! moment one node at most has it.
+//!
+//! [`HandOvers`] is what all shards of a node know of that.
+
+pub(crate) mod fetches;
+pub(crate) mod letter;
+pub(crate) mod packed;
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use overlapped::Time;
+
+use self::letter::Answer;
+use super::token::{Name, Token};
+use crate::session::id::SessionId;
+
+/// The longest session that is handed over.
+pub(crate) const MOST_BYTES: usize = 4 << 20;
+/// Bytes of sessions that wait here to be fetched. With more, nodes that ask have to ask again.
+const MOST_HELD: usize = 64 << 20;
+/// How long they wait.
+const HOLD: Duration = Duration::from_secs(10);
+/// Sessions that were given away and are known. Over it, the oldest are forgotten: a client that
+/// still shows the token of one is told that there is no such session.
+const MOST_KNOWN: usize = 1 << 17;
+/// Bytes of one part.
+const MOST_PART: usize = 64 * 1024;
+
+/// Where the session of a token is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whereabouts {
+    /// It came here from another node.
+    Here(SessionId),
+    /// It is packed, and may be taken back.
+    Packed,
+    /// This node was given it.
+    At(u64),
+}
+
+/// What the shards of a node know of sessions that came or went.
+#[derive(Default)]
+pub(crate) struct HandOvers(Mutex<Table>);
+
+#[derive(Default)]
+struct Table {
+    /// Sessions that came, by the tokens that they had elsewhere.
+    came: BTreeMap<Name, (Token, SessionId)>,
+    /// Sessions that went, in their order.
+    gone: BTreeMap<u64, Gone>,
+    /// Those, by their tokens.
+    by_token: BTreeMap<Name, (Token, u64)>,
+    /// How many went so far.
+    count: u64,
+    /// Bytes of what is packed.
+    held: usize,
+    /// Tokens whose sessions are being fetched, and how often.
+    fetched: BTreeMap<Name, usize>,
+}
+
+struct Gone {
+    tokens: Vec<Name>,
+    /// The node that asked last, and its ticket.
+    to: (u64, u64),
+    packed: Option<Bytes>,
+    /// Its last part has left.
+    is_given: bool,
+    hold_until: Time,
+    known_until: Time,
+}
+
+impl HandOvers {
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where the session of a token is, if it came here or went from here.
+    pub(crate) fn find(&self, token: &Token) -> Option<Whereabouts> {
+        let table = &*self.lock();
+        if let Some((own, id)) = table.came.get(&token.name()) {
+            return own.is(token).then_some(Whereabouts::Here(*id));
+        }
+        let gone = table.gone.get(&table.number(token)?)?;
+        Some(match gone.is_given || gone.packed.is_none() {
+            true => Whereabouts::At(gone.to.0),
+            false => Whereabouts::Packed,
+        })
+    }
+
+    /// A session came that had these tokens elsewhere.
+    pub(crate) fn came(&self, tokens: &[Token], id: SessionId) {
+        let table = &mut *self.lock();
+        for token in tokens {
+            // It may have gone from here before.
+            table.by_token.remove(&token.name());
+            table.came.insert(token.name(), (token.clone(), id));
+        }
+    }
+
+    /// A session that came has ended here.
+    pub(crate) fn ended(&self, tokens: &[Token], id: SessionId) {
+        let came = &mut self.lock().came;
+        for token in tokens {
+            if came.get(&token.name()).is_some_and(|(_, other)| *other == id) {
+                came.remove(&token.name());
+            }
+        }
+    }
+
+    /// Whether there is room for a session of so many bytes to wait.
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+        self.lock().held + bytes <= MOST_HELD
+    }
+
+    /// A session with these tokens is fenced and packed for this node and ticket. Its client may
+    /// show a token for as long as the window.
+    pub(crate) fn went(&self, tokens: &[Token], packed: Vec<u8>, to: (u64, u64), window: Duration, now: Time) {
+        let table = &mut *self.lock();
+        table.count += 1;
+        let number = table.count;
+        for token in tokens {
+            table.came.remove(&token.name());
+            table.by_token.insert(token.name(), (token.clone(), number));
+        }
+        table.held += packed.len();
+        let hold_until = now + HOLD;
+        table.gone.insert(
+            number,
+            Gone {
+                tokens: tokens.iter().map(Token::name).collect(),
+                to,
+                packed: Some(packed.into()),
+                is_given: false,
+                hold_until,
+                known_until: hold_until + window,
+            },
+        );
+        while table.gone.len() > MOST_KNOWN
+            && let Some(oldest) = table.gone.keys().next().copied()
+        {
+            table.forget(oldest);
+        }
+    }
+
+    /// What to answer to a node that asks for a session that went from here. `None`: it did not.
+    /// `longest` is the most that the answer may have.
+    pub(crate) fn answer<R>(
+        &self,
+        token: &Token,
+        asks: (u64, u64),
+        at: u32,
+        longest: usize,
+        say: impl FnOnce(Answer<'_>) -> R,
+    ) -> Option<R> {
+        let (number, bytes) = {
+            let table = &mut *self.lock();
+            let gone = table.number(token).and_then(|number| table.gone.get_mut(&number))?;
+            if gone.to != asks && !gone.is_given && gone.packed.is_some() {
+                gone.to = asks;
+            }
+            match &gone.packed {
+                Some(packed) if gone.to == asks => (gone.to.0, Some(packed.clone())),
+                _ => (gone.to.0, None),
+            }
+        };
+        let Some(packed) = bytes else { return Some(say(Answer::Elsewhere(number))) };
+        let total = u32::try_from(packed.len()).unwrap_or(u32::MAX);
+        let rest = packed.get(at as usize..).unwrap_or_default();
+        let part = &rest[..rest.len().min(MOST_PART).min(longest)];
+        if part.len() == rest.len() {
+            self.last_part_leaves(token, asks);
+        }
+        Some(say(Answer::Part { total, at, bytes: part }))
+    }
+
+    fn last_part_leaves(&self, token: &Token, to: (u64, u64)) {
+        let table = &mut *self.lock();
+        if let Some(gone) = table.number(token).and_then(|number| table.gone.get_mut(&number))
+            && gone.to == to
+        {
+            gone.is_given = true;
+        }
+    }
+
+    /// The node that was given a session has all of it.
+    pub(crate) fn taken(&self, token: &Token, node: u64) {
+        let table = &mut *self.lock();
+        if let Some(gone) = table.number(token).and_then(|number| table.gone.get_mut(&number))
+            && gone.to.0 == node
+            && gone.is_given
+        {
+            table.held -= gone.packed.take().map_or(0, |packed| packed.len());
+        }
+    }
+
+    /// Takes back what no other node was given: the session goes on here.
+    pub(crate) fn take_back(&self, token: &Token) -> Option<Bytes> {
+        let table = &mut *self.lock();
+        let number = table.number(token)?;
+        table.gone.get(&number).filter(|gone| !gone.is_given)?;
+        table.forget(number)
+    }
+
+    /// This node begins or ends to fetch the session of a token.
+    pub(crate) fn fetches(&self, token: &Token, begins: bool) {
+        let fetched = &mut self.lock().fetched;
+        let count = fetched.entry(token.name()).or_default();
+        *count = if begins { *count + 1 } else { count.saturating_sub(1) };
+        if *count == 0 {
+            fetched.remove(&token.name());
+        }
+    }
+
+    /// Whether this node fetches the session of a token: who asks for it is to ask again.
+    pub(crate) fn is_fetched(&self, token: &Token) -> bool {
+        self.lock().fetched.contains_key(&token.name())
+    }
+
+    /// Forgets what is over.
+    pub(crate) fn expire(&self, now: Time) {
+        let table = &mut *self.lock();
+        let mut over = Vec::new();
+        for (number, gone) in &mut table.gone {
+            if gone.hold_until <= now {
+                table.held -= gone.packed.take().map_or(0, |packed| packed.len());
+            }
+            if gone.known_until <= now {
+                over.push(*number);
+            }
+        }
+        over.into_iter().for_each(|number| _ = table.forget(number));
+    }
+}
+
+impl Table {
+    /// The number of the session that went and has this token.
+    fn number(&self, token: &Token) -> Option<u64> {
+        let (own, number) = self.by_token.get(&token.name())?;
+        own.is(token).then_some(*number)
+    }
+
+    fn forget(&mut self, number: u64) -> Option<Bytes> {
+        let gone = self.gone.remove(&number)?;
+        for name in gone.tokens {
+            if self.by_token.get(&name).is_some_and(|(_, other)| *other == number) {
+                self.by_token.remove(&name);
+            }
+        }
+        self.held -= gone.packed.as_ref().map_or(0, |packed| packed.len());
+        gone.packed
+    }
+}
+
+#[cfg(test)]
+mod tests;

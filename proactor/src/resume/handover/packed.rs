@@ -1,0 +1,113 @@
+//! A session as bytes, for another node to go on with.
+//!
+//! | bytes, numbers big-endian | |
+//! |---|---|
+//! | 1 | version, 1 |
+//! | 1 | how many tokens it has had, at most 4 |
+//! | 32 each | those: the newest, the one that its client has shown last, others |
+//! | 8, 8 | how much of the client's stream has come; how much of the server's is confirmed |
+//! | 4 and that | what was sent after that, or was queued |
+//! | 4 and that | what has come and was not handed to the logic |
+//! | 1 | 0 without a key, 1 with one, 2 with one that may be shared |
+//! | 4 and that | the key |
+//! | 4 and that | what the logic has saved |
+
+use super::letter::Rest;
+use crate::resume::token::Token;
+
+const VERSION: u8 = 1;
+/// A client that was not told the newest one shows the second; one that is late, perhaps another.
+const MOST_TOKENS: usize = 4;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Packed {
+    /// The newest first, then the one that its client has shown.
+    pub(crate) tokens: Vec<Token>,
+    /// How much of the client's stream has come.
+    pub(crate) received: u64,
+    /// How much of the server's the client has confirmed.
+    pub(crate) confirmed: u64,
+    /// What was sent after that, or was queued.
+    pub(crate) kept: Vec<u8>,
+    /// What has come and was not handed to the logic.
+    pub(crate) unread: Vec<u8>,
+    /// Its key, and whether others may share it.
+    pub(crate) key: Option<(Vec<u8>, bool)>,
+    /// By the logic.
+    pub(crate) saved: Vec<u8>,
+}
+
+impl Packed {
+    /// `None` if it is longer than can be said.
+    pub(crate) fn encode(&self) -> Option<Vec<u8>> {
+        let mut wire = vec![VERSION];
+        let tokens = &self.tokens[..self.tokens.len().min(MOST_TOKENS)];
+        wire.push(tokens.len() as u8);
+        tokens.iter().for_each(|token| wire.extend_from_slice(&token.0));
+        wire.extend_from_slice(&self.received.to_be_bytes());
+        wire.extend_from_slice(&self.confirmed.to_be_bytes());
+        counted(&self.kept, &mut wire)?;
+        counted(&self.unread, &mut wire)?;
+        let (kind, key) = match &self.key {
+            None => (0, &[][..]),
+            Some((key, is_shared)) => (1 + u8::from(*is_shared), &key[..]),
+        };
+        wire.push(kind);
+        counted(key, &mut wire)?;
+        counted(&self.saved, &mut wire)?;
+        Some(wire)
+    }
+
+    /// `None`: no node has packed this.
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Packed> {
+        let mut rest = Rest(bytes);
+        let [version, count] = rest.take()?;
+        if version != VERSION || !(1..=MOST_TOKENS).contains(&usize::from(count)) {
+            return None;
+        }
+        let tokens: Option<Vec<Token>> = (0..count).map(|_| rest.token()).collect();
+        let (received, confirmed) = (rest.u64()?, rest.u64()?);
+        let (kept, unread) = (rest.counted()?.to_vec(), rest.counted()?.to_vec());
+        let [kind] = rest.take()?;
+        let key = rest.counted()?.to_vec();
+        let key = match kind {
+            0 => None,
+            1 | 2 => Some((key, kind == 2)),
+            _ => return None,
+        };
+        let saved = rest.counted()?.to_vec();
+        let packed = Packed { tokens: tokens?, received, confirmed, kept, unread, key, saved };
+        rest.0.is_empty().then_some(packed)
+    }
+}
+
+fn counted(bytes: &[u8], wire: &mut Vec<u8>) -> Option<()> {
+    wire.extend_from_slice(&u32::try_from(bytes.len()).ok()?.to_be_bytes());
+    wire.extend_from_slice(bytes);
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_packed_is_the_same_elsewhere_and_nothing_shorter_is() {
+        let token = |first: u8| Token(std::array::from_fn(|index| first + index as u8));
+        let packed = Packed {
+            tokens: vec![token(1), token(2)],
+            received: 1 << 50,
+            confirmed: 17,
+            kept: b"kept".to_vec(),
+            unread: b"unr".to_vec(),
+            key: Some((b"user/7".to_vec(), true)),
+            saved: Vec::new(),
+        };
+        let wire = packed.encode().unwrap();
+        assert_eq!(Packed::parse(&wire).as_ref(), Some(&packed));
+        assert!((0..wire.len()).all(|len| Packed::parse(&wire[..len]).is_none()));
+        assert_eq!(Packed::parse(&[&wire[..], b"x"].concat()), None);
+        let many = Packed { tokens: (0..9).map(token).collect(), key: None, ..packed };
+        assert_eq!(Packed::parse(&many.encode().unwrap()).unwrap().tokens.len(), MOST_TOKENS);
+    }
+}

@@ -1,0 +1,141 @@
+use super::fetches::{Fetches, GIVE_UP_AFTER, Step, Wanted, shard_of};
+use super::letter::{Ask, Letter};
+use super::*;
+use crate::resume::token::Mint;
+use crate::resume::wire::Afresh;
+
+const WINDOW: Duration = Duration::from_secs(60);
+
+fn id(slot: u32) -> SessionId {
+    format!("0.{slot}.1").parse().unwrap()
+}
+
+fn at(millis: u64) -> Time {
+    Time::ZERO + Duration::from_millis(millis)
+}
+
+/// What a node that asks is answered: the length of the part, or another node.
+fn ask(hand_overs: &HandOvers, token: &Token, asks: (u64, u64), at: u32) -> Option<Result<usize, u64>> {
+    hand_overs.answer(token, asks, at, 100, |answer| match answer {
+        Answer::Part { bytes, .. } => Ok(bytes.len()),
+        Answer::Elsewhere(node) => Err(node),
+        Answer::Refused(reason) => panic!("{reason}"),
+    })
+}
+
+#[test]
+fn until_the_last_part_leaves_the_newest_who_asks_gets_it_and_then_only_the_one_who_was_given_it() {
+    let (hand_overs, mint) = (HandOvers::default(), Mint::of_number(1));
+    let token = mint.token(id(3), 1);
+    let mut forged = token.clone();
+    forged.0[31] ^= 1;
+    hand_overs.went(std::slice::from_ref(&token), vec![0; 150], (7, 1), WINDOW, at(0));
+    assert_eq!(hand_overs.find(&token), Some(Whereabouts::Packed));
+    assert_eq!((hand_overs.find(&forged), ask(&hand_overs, &forged, (7, 1), 0)), (None, None));
+    assert_eq!(ask(&hand_overs, &token, (7, 1), 0), Some(Ok(100)));
+    assert_eq!(ask(&hand_overs, &token, (8, 1), 0), Some(Ok(100)), "the newer takes it over");
+    assert_eq!(ask(&hand_overs, &token, (8, 1), 100), Some(Ok(50)));
+    assert_eq!(ask(&hand_overs, &token, (8, 1), 100), Some(Ok(50)), "it was lost");
+    for asks in [(7, 1), (9, 1), (8, 2)] {
+        assert_eq!(ask(&hand_overs, &token, asks, 0), Some(Err(8)));
+    }
+    assert_eq!((hand_overs.find(&token), hand_overs.take_back(&token)), (Some(Whereabouts::At(8)), None));
+    hand_overs.taken(&token, 7);
+    assert_eq!(ask(&hand_overs, &token, (8, 1), 100), Some(Ok(50)), "another says nothing of it");
+    hand_overs.taken(&token, 8);
+    assert_eq!(ask(&hand_overs, &token, (8, 1), 100), Some(Err(8)));
+    hand_overs.expire(at(69_999));
+    assert_eq!(hand_overs.find(&token), Some(Whereabouts::At(8)));
+    hand_overs.expire(at(70_000));
+    assert_eq!(hand_overs.find(&token), None);
+}
+
+#[test]
+fn what_nobody_was_given_goes_on_here() {
+    let (hand_overs, mint) = (HandOvers::default(), Mint::of_number(1));
+    let tokens = [mint.token(id(3), 1), mint.token(id(4), 2)];
+    hand_overs.went(&tokens, vec![1; 150], (7, 1), WINDOW, at(0));
+    assert_eq!(ask(&hand_overs, &tokens[1], (7, 1), 0), Some(Ok(100)));
+    assert_eq!(hand_overs.take_back(&tokens[1]).map(|packed| packed.len()), Some(150));
+    assert!(tokens.iter().all(|token| hand_overs.find(token).is_none() && hand_overs.take_back(token).is_none()));
+    // It is not lost by another session that had the token before.
+    hand_overs.came(&tokens, id(9));
+    hand_overs.ended(&tokens, id(8));
+    assert_eq!(hand_overs.find(&tokens[0]), Some(Whereabouts::Here(id(9))));
+    hand_overs.went(&tokens, vec![1; 50], (7, 2), WINDOW, at(0));
+    assert_eq!(hand_overs.find(&tokens[0]), Some(Whereabouts::Packed));
+    hand_overs.expire(at(10_000));
+    assert_eq!(hand_overs.take_back(&tokens[0]), None, "it has waited long enough");
+    assert!(hand_overs.has_room(MOST_HELD), "and takes no memory");
+}
+
+#[test]
+fn what_waits_and_what_is_known_have_limits() {
+    let (hand_overs, mint) = (HandOvers::default(), Mint::of_number(1));
+    hand_overs.went(&[mint.token(id(0), 0)], vec![0; MOST_HELD - 10], (7, 1), WINDOW, at(0));
+    assert!(hand_overs.has_room(10) && !hand_overs.has_room(11));
+    for slot in 1..=MOST_KNOWN as u32 {
+        hand_overs.went(&[mint.token(id(slot), 0)], Vec::new(), (7, 1), WINDOW, at(0));
+    }
+    assert!(hand_overs.has_room(MOST_HELD), "the oldest is forgotten");
+    assert_eq!(hand_overs.find(&mint.token(id(0), 0)), None);
+    assert_eq!(hand_overs.find(&mint.token(id(1), 0)), Some(Whereabouts::Packed));
+}
+
+fn wanted(slot: u32) -> Wanted {
+    let mut token = Token([0; 32]);
+    token.0[12..16].copy_from_slice(&slot.to_be_bytes());
+    Wanted { token, has: 9, listener: 2 }
+}
+
+/// The ticket, and from which byte on is asked.
+fn asked(step: &Step<&'static str>) -> (u64, u32) {
+    let Step::Write(_, letter) = step else { panic!("{step:?}") };
+    let Some(Letter::Ask(Ask { ticket, at, .. })) = Letter::parse(letter) else { panic!("{step:?}") };
+    (ticket, at)
+}
+
+#[test]
+fn a_session_is_asked_for_part_by_part_and_again_until_its_time_is_over() {
+    let mut fetches: Fetches<&str> = Fetches::new(3);
+    assert_eq!(fetches.begin("old", wanted(1), 7, at(0)), Ok(None));
+    let steps = fetches.turn(at(0));
+    let (ticket, from) = asked(&steps[0]);
+    assert_eq!((steps.len(), from, shard_of(ticket)), (1, 0, 3));
+    assert!(fetches.turn(at(249)).is_empty());
+    assert_eq!(asked(&fetches.turn(at(250))[0]), (ticket, 0), "it was not answered");
+    let part = |at: u32, bytes: &'static [u8]| Answer::Part { total: 5, at, bytes };
+    assert_eq!(fetches.hear(ticket, 8, part(0, b"abc"), at(300)), None, "another node was not asked");
+    let next = fetches.hear(ticket, 7, part(0, b"abc"), at(300)).unwrap();
+    assert_eq!(asked(&next), (ticket, 3));
+    for wrong in [part(0, b"abc"), part(3, b"def"), part(4, b"e"), Answer::Part { total: 6, at: 3, bytes: b"d" }] {
+        assert_eq!(fetches.hear(ticket, 7, wrong, at(300)), None, "{wrong:?}");
+    }
+    // Its client has come again.
+    let again = fetches.begin("new", wanted(1), 7, at(400));
+    assert!(matches!(again, Ok(Some("old"))));
+    let whole = fetches.hear(ticket, 7, part(3, b"de"), at(500));
+    assert_eq!(whole, Some(Step::Whole("new", b"abcde".to_vec())));
+    assert!(fetches.is_empty());
+
+    assert_eq!(fetches.begin("late", wanted(2), 7, at(1000)), Ok(None));
+    let (ticket, _) = asked(&fetches.turn(at(1000))[0]);
+    let moved = fetches.hear(ticket, 7, Answer::Elsewhere(9), at(1100)).unwrap();
+    assert!(matches!(moved, Step::Write(9, _)));
+    let over = fetches.turn(at(1000) + GIVE_UP_AFTER);
+    assert_eq!(over, [Step::Not("late", Afresh::NodeSilent)]);
+    assert_eq!(fetches.hear(ticket, 9, part(0, b"abcde"), at(7000)), None, "it comes too late");
+    assert_eq!(fetches.deadline(), Time::MAX);
+}
+
+#[test]
+fn so_many_connections_wait_and_no_session_is_longer_than_may_be() {
+    let mut fetches: Fetches<u32> = Fetches::new(0);
+    for slot in 0..1024 {
+        assert_eq!(fetches.begin(slot, wanted(slot), 7, at(0)).ok(), Some(None));
+    }
+    assert_eq!(fetches.begin(1024, wanted(1024), 7, at(0)).err(), Some(1024));
+    let long = Answer::Part { total: MOST_BYTES as u32 + 1, at: 0, bytes: b"a" };
+    assert!(fetches.hear(1, 7, long, at(1)).is_none());
+    assert_eq!(fetches.take_all().len(), 1024);
+}
