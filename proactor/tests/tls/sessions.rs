@@ -214,6 +214,8 @@ fn a_drain_delivers_what_is_queued_and_behind_it_the_end() {
         assert!(peer.read_to_end() == pattern(7, 200_000));
         assert_eq!(idle.read_to_end(), b"");
         assert_eq!(read_to_end(&half), b"");
+        // Without a linger.
+        drop((peer, idle, half));
         let handle = server.handle();
         server.wait().unwrap();
         assert_eq!((handle.stats().drain_cut, handle.stats().flushed), (0, 3));

@@ -183,6 +183,8 @@ fn an_upgrade_without_end_is_given_up_in_time_and_half_of_one_is_no_fault() {
         drop(left);
         crate::harness::read_end(&silent);
         crate::harness::read_end(&half.0);
+        // Without a linger.
+        drop((silent, half));
         let handle = server.handle();
         wait_until("all are gone", || handle.stats().closed(proactor::CloseReason::UpgradeFailed) == 3);
         finish(server);
