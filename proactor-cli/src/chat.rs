@@ -33,7 +33,8 @@ use crate::settings::{PACKETS, Settings};
 
 const LONG_ABOUT: &str = concat!(
     "Sends every packet of a session to all other sessions of its room.\n\nAll sessions share one room; with --rooms, the first \
-     packet of a session names its room. The server adds nothing: no names, no notices, no copy to the sender. All members receive the \
+     packet of a session names its room. The server adds nothing: no names, no notices, no copy to the sender. An empty packet is the answer to a heartbeat and \
+     is sent to nobody. All members receive the \
      packets of a room in the same order. A member that does not read does not delay the others: --slow-consumer decides what happens to it, \
      and --outbox-bytes limits how far it may fall behind. To limit how fast a session may send, use --packet-rate or --byte-rate.\n\n",
     life!("chat")
@@ -149,6 +150,8 @@ impl Handler for Chatting {
 
     fn received(&mut self, session: &Session, place: &mut Place, packet: &[u8]) -> Flow {
         match place {
+            // The answer to a heartbeat.
+            _ if packet.is_empty() => Flow::Continue,
             Some(room) => match room.broadcast_except(session.id(), packet) {
                 Ok(()) => Flow::Continue,
                 // The flags are checked so that every received packet can be framed again.

@@ -97,6 +97,8 @@ impl Handler for Pages {
 
     fn received(&mut self, session: &Session, place: &mut Place, packet: &[u8]) -> Flow {
         match place {
+            // The answer to a heartbeat.
+            Place::Guest(_) | Place::Outside if packet.is_empty() => Flow::Continue,
             Place::Guest(room) => {
                 if let Err(error) = room.sent(session.id(), packet) {
                     // A WebSocket's message may be one that others have no packet for.

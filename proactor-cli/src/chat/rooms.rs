@@ -265,8 +265,7 @@ impl Room {
     pub(super) fn sent(&self, from: SessionId, packet: &[u8]) -> Result<(), SendError> {
         let _members = lock(&self.members);
         self.verbatim.broadcast_except(from, packet)?;
-        // An empty packet is a heartbeat.
-        if !packet.is_empty() && (self.is_clustered || !self.pages.is_empty()) {
+        if self.is_clustered || !self.pages.is_empty() {
             let text = text_of_guest(packet);
             log(self.pages.broadcast(&Message::Text { name: None, text: &text }.to_bytes()));
         }

@@ -217,8 +217,8 @@ fn pages_and_others_talk_in_one_room() {
     other.0.read_until(b'\n', &mut line).unwrap();
     assert_eq!(line, b"bytes\t\x1b \xff \"quoted\"\n", "verbatim");
     nc.say(b"");
-    other.expect("");
     nc.say(b"an empty line is no talk");
+    other.expect("an empty line is no talk");
     ada.expect(json!({"type": "text", "text": "an empty line is no talk"}));
     let mut dee = chat.person("Dee", "attic");
     dee.say(&text("alone"));

@@ -75,6 +75,24 @@ fn a_heart_beat_that_comes_always_comes_between_other_packets() {
 }
 
 #[test]
+fn an_answer_to_a_heartbeat_reaches_nobody_and_names_no_room() {
+    let pages = ["--http", "127.0.0.1:0"];
+    for (flags, room) in [(&[][..], None), (&["--rooms"], Some("room")), (&pages, None)] {
+        let server = Running::chat(flags);
+        let mut members = enter(&server, Frames::Lines, room, 2);
+        members[0].write(b"\nsaid\n");
+        assert_eq!(members[1].hear_said(), "said", "{flags:?}");
+        let mut late = Member::connect(&server, Frames::Lines);
+        late.write(b"\n");
+        if room.is_some() {
+            late.write(b"room\n");
+        }
+        late.write(b"late\n");
+        assert_eq!(members[1].hear_said(), "late", "{flags:?}");
+    }
+}
+
+#[test]
 fn a_session_over_its_rate_is_slowed_and_loses_nothing() {
     let said = |number| format!("line{number:04}");
     for (flag, high, low) in [("--packet-rate", "100:1", "1:10"), ("--byte-rate", "900:9", "100:90")] {
