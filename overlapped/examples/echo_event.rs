@@ -1,5 +1,5 @@
 //! An echo server in overlapped model I: **events**.
-//! `cargo run --release --example echo_event 127.0.0.1:7777`
+//! `cargo run --release -p overlapped --example echo_event 127.0.0.1:7777`
 //!
 //! Every session has an event. Starting an operation resets it; the end of the operation sets it.
 //! The event thread waits for the events of all sessions at once. It calls the handler of each

@@ -1,5 +1,5 @@
 //! An echo server in overlapped model IV: **futures**.
-//! `cargo run --release --example echo_future 127.0.0.1:7777`
+//! `cargo run --release -p overlapped --example echo_future 127.0.0.1:7777`
 //!
 //! One thread. Every operation is a future; dropping one cancels it. `block_on` turns this thread's
 //! local engine while nothing is ready. With `Engine::new()` any other executor works too.

@@ -1,5 +1,5 @@
 //! An echo server in overlapped model III: a **completion port** and several threads.
-//! `cargo run --release --example echo_port 127.0.0.1:7777`
+//! `cargo run --release -p overlapped --example echo_port 127.0.0.1:7777`
 //!
 //! Every socket is associated with the port under a key. The thread that takes a packet serves its
 //! session. A session has one operation in flight, so two threads never serve the same one at once.

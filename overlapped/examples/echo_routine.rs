@@ -1,5 +1,5 @@
 //! An echo server in overlapped model II: **completion routines**.
-//! `cargo run --release --example echo_routine 127.0.0.1:7777`
+//! `cargo run --release -p overlapped --example echo_routine 127.0.0.1:7777`
 //!
 //! One thread. Every operation is started with a routine, which is called when the operation has
 //! ended and the thread waits alertably. A routine runs at no other time, so the program needs no

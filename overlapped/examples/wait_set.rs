@@ -1,5 +1,5 @@
 //! The cost of a wait on a `WaitSet` by the number of its events.
-//! `cargo run --release --example wait_set`
+//! `cargo run --release -p overlapped --example wait_set`
 //!
 //! One event is signalled at a time, each time another one. The wait finds it, and it is reset.
 //! Each round measures every size. Printed are the medians over the rounds, and the median of the

@@ -1,4 +1,4 @@
-//! The documents quote the code as it is.
+//! The documents quote the code as it is, and name examples as cargo finds them.
 
 use std::path::Path;
 
@@ -25,4 +25,25 @@ fn documents_quote_only_lines_that_are_in_echo_event() {
         }
         assert!(quoted > 15, "{document}: {quoted} lines quoted");
     }
+}
+
+/// Without it, cargo looks for the example in the program, which has none.
+#[test]
+fn commands_that_run_an_example_name_its_package() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut commands = 0;
+    for folder in ["overlapped/examples", "proactor/examples", "docs", "."] {
+        for entry in std::fs::read_dir(root.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            let file = if path.is_dir() { path.join("main.rs") } else { path };
+            let Some("rs" | "md") = file.extension().and_then(|extension| extension.to_str()) else { continue };
+            let Ok(text) = std::fs::read_to_string(&file) else { continue };
+            let is_of_example = |line: &&str| line.contains("cargo run ") && line.contains("--example ");
+            for line in text.lines().filter(is_of_example) {
+                assert!(line.contains(" -p "), "{}: {line}", file.display());
+                commands += 1;
+            }
+        }
+    }
+    assert!(commands > 20, "{commands} commands");
 }

@@ -2,7 +2,7 @@
 //! hears of all positions twenty times a second.
 //!
 //! ```console
-//! cargo run --example datagram_tick
+//! cargo run -p proactor --example datagram_tick
 //! ```
 //!
 //! A player of the datagram port proves its address before it has a session, so that nobody can

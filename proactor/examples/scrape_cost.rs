@@ -2,7 +2,8 @@
 //! while somebody scrapes, against without. Linux only.
 //!
 //! ```text
-//! cargo run --release --example scrape_cost --features metrics -- [SESSIONS] [SHARDS] [SECONDS]
+//! cargo run --release -p proactor --features metrics --example scrape_cost -- \
+//!     [SESSIONS] [SHARDS] [SECONDS]
 //! ```
 //!
 //! The sessions (10,000) lie idle on a server of this process, with as many clients: twice as many
