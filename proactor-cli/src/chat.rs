@@ -42,7 +42,13 @@ const LONG_ABOUT: &str = concat!(
 
 const EXAMPLES: &str = "Examples:\n  proactor chat                               # then, in several terminals: nc 127.0.0.1 7777\n  proactor chat --rooms \
                         --heartbeat 30s       # the first line of a session names its room\n  proactor chat --codec length2 --slow-consumer drop-oldest \
-                        --listen 0.0.0.0:7777\n  proactor chat --http 127.0.0.1:8080         # and a page for browsers\n  proactor chat --max-sessions-per-ip 10 --packet-rate 5:20 --handshake-timeout 1m\n  proactor chat --rooms --cluster nats://10.0.0.9:4222 --node eu-1   # one chat with the other nodes";
+                        --listen 0.0.0.0:7777\n  proactor chat --http 127.0.0.1:8080         # and a page for browsers\n  proactor chat --max-sessions-per-ip 10 --packet-rate 5:20 --handshake-timeout 1m";
+
+#[cfg(feature = "cluster")]
+const CLUSTER_EXAMPLE: &str =
+    "\n  proactor chat --rooms --cluster nats://10.0.0.9:4222 --node eu-1   # one chat with the other nodes";
+#[cfg(not(feature = "cluster"))]
+const CLUSTER_EXAMPLE: &str = "";
 
 #[cfg(feature = "http")]
 const BROWSERS: &str = "Browsers";
@@ -57,7 +63,7 @@ const LONGEST_NAME: usize = 256;
 #[derive(Args)]
 #[command(
     long_about = LONG_ABOUT,
-    after_help = format!("{EXAMPLES}\n\n{}", backend::ENVIRONMENT)
+    after_help = format!("{EXAMPLES}{CLUSTER_EXAMPLE}\n\n{}", backend::ENVIRONMENT)
 )]
 pub(crate) struct Chat {
     /// Where one packet ends and the next begins: raw, lines, length, length2 or fixed:N

@@ -6,13 +6,20 @@ use clap::error::{ContextKind, ContextValue};
 struct Feature {
     name: &'static str,
     is_in: bool,
+    /// The servers that have its options.
+    servers: &'static [&'static str],
     words: &'static [&'static str],
 }
 
-const FEATURES: [Feature; 3] = [
-    Feature { name: "cluster", is_in: cfg!(feature = "cluster"), words: &["--cluster", "--node"] },
-    Feature { name: "top", is_in: cfg!(feature = "top"), words: &["top"] },
-    Feature { name: "otel", is_in: cfg!(feature = "otel"), words: &["--otlp"] },
+static FEATURES: [Feature; 3] = [
+    Feature {
+        name: "cluster",
+        is_in: cfg!(feature = "cluster"),
+        servers: &["chat"],
+        words: &["--cluster", "--node", "--cluster-credentials", "--cluster-ca", "--cluster-prefix"],
+    },
+    Feature { name: "top", is_in: cfg!(feature = "top"), servers: &[], words: &["top"] },
+    Feature { name: "otel", is_in: cfg!(feature = "otel"), servers: &["echo", "chat", "proxy"], words: &["--otlp"] },
 ];
 
 /// How to get what somebody asked for, if it is unknown only because it was left out.
@@ -23,9 +30,35 @@ pub(crate) fn remedy(error: &clap::Error) -> Option<String> {
             _ => None,
         })?;
     let feature = FEATURES.iter().find(|feature| !feature.is_in && feature.words.contains(&asked))?;
-    Some(format!(
-        "This program was built without {asked}. Build it with the feature {name}: \
-         cargo run --release --features {name} -- ...",
-        name = feature.name
-    ))
+    Some(feature.how_to_get(asked))
+}
+
+/// How to get an option that a server's file sets, if it was left out.
+pub(crate) fn remedy_of_key(server: &str, key: &str) -> Option<String> {
+    options_of(server)
+        .into_iter()
+        .find(|(option, _)| option == &key)
+        .map(|(option, feature)| feature.how_to_get(option))
+}
+
+/// The options that were left out of a server, without their dashes.
+pub(crate) fn options(server: &str) -> Vec<&'static str> {
+    options_of(server).into_iter().map(|(option, _)| option).collect()
+}
+
+fn options_of(server: &str) -> Vec<(&'static str, &'static Feature)> {
+    let of_server = |feature: &&Feature| !feature.is_in && feature.servers.contains(&server);
+    let features = FEATURES.iter().filter(of_server);
+    features
+        .flat_map(|feature| feature.words.iter().map(move |word| (word.trim_start_matches("--"), feature)))
+        .collect()
+}
+
+impl Feature {
+    fn how_to_get(&self, asked: &str) -> String {
+        format!(
+            "this program was built without {asked}: build it with `cargo build --release --features {name}`",
+            name = self.name
+        )
+    }
 }

@@ -37,6 +37,7 @@ mod limits;
 mod listeners;
 mod logging;
 mod manual;
+mod meant;
 #[cfg(unix)]
 mod notify;
 #[cfg(not(unix))]

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
-use crate::left_out;
+use crate::{left_out, meant};
 
 /// Prints what a command was run for. Its failure is the command's.
 pub(crate) fn product(text: &str) -> Result<(), Unprinted> {
@@ -56,13 +56,16 @@ fn is_reader_gone(error: &io::Error) -> bool {
 
 /// Prints a help, a version, or what is wrong with the arguments.
 pub(crate) fn usage(answer: &clap::Error) -> ExitCode {
-    let printed = answer.print().and_then(|()| stdout().flush());
-    if let Some(remedy) = left_out::remedy(answer) {
+    let status = u8::try_from(answer.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
+    // Without the names that clap takes for near ones.
+    if let Some(remedy) = left_out::remedy(answer).or_else(|| meant::instead(answer)) {
         say(format_args!("{remedy}"));
+        return status;
     }
+    let printed = answer.print().and_then(|()| stdout().flush());
     match printed {
         Err(error) if !answer.use_stderr() => failure(&Unprinted(error)),
-        _ => u8::try_from(answer.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from),
+        _ => status,
     }
 }
 

@@ -11,6 +11,7 @@ use super::file::{COMMAND, ConfigFile};
 use super::keys::{self, Key};
 use super::refused::{Fault, Refused};
 use super::settings::{self, Settings};
+use crate::left_out;
 use crate::listeners::{self, ListenerTable, Listeners};
 
 /// The option whose addresses stand beside those of tables.
@@ -87,6 +88,7 @@ impl<'a> Server<'a> {
     fn read(&self) -> Result<Read, Refused> {
         let mut settings = Settings::default();
         settings.take_variables(&self.keys, &self.flags, |name| std::env::var_os(name));
+        settings.faults.extend(self.left_out_variables());
         let file = self.file()?;
         let mut tables = Vec::new();
         let mut listeners = Listeners::default();
@@ -142,6 +144,9 @@ impl<'a> Server<'a> {
         if key == keys::FILE {
             return Some("a file cannot name another one".into());
         }
+        if let Some(remedy) = left_out::remedy_of_key(self.name, key) {
+            return Some(remedy);
+        }
         if is_of_listener {
             return Some("it is for one listener: write it in a [[listener]] table".into());
         }
@@ -191,6 +196,17 @@ impl<'a> Server<'a> {
                 Fault::from(format!("{path}: {missing} is missing: set it, or remove what needs it")).into()
             }
         }
+    }
+
+    /// Without the feature, the server would be another one than its environment asks for.
+    fn left_out_variables(&self) -> Vec<Fault> {
+        let is_set = |variable: &String| std::env::var_os(variable).is_some_and(|value| !value.is_empty());
+        let fault = |option: &str| {
+            let variable = Some(keys::variable(option)).filter(is_set)?;
+            let remedy = left_out::remedy_of_key(self.name, option)?;
+            Some(format!("{variable}: {remedy}, or unset the variable").into())
+        };
+        left_out::options(self.name).into_iter().filter_map(fault).collect()
     }
 
     /// Variables that no server knows, and whose name is near to one that is known.

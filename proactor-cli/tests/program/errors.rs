@@ -2,6 +2,8 @@
 
 use std::net::TcpListener;
 
+#[cfg(not(feature = "cluster"))]
+use crate::harness::proactor;
 use crate::harness::{run, windows};
 
 #[test]
@@ -36,7 +38,54 @@ fn what_the_program_was_built_without_says_how_to_get_it() {
         let output = run(arguments);
         let text = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{text}");
-        assert!(text.contains(&format!("cargo run --release --features {feature} -- ...")), "{text}");
+        let remedy = format!("build it with `cargo build --release --features {feature}`\n");
+        assert!(text.ends_with(&remedy) && text.lines().count() == 1, "{text}");
+    }
+}
+
+#[cfg(not(feature = "cluster"))]
+#[test]
+fn a_cluster_in_the_environment_or_the_file_of_a_program_without_it_is_an_error() {
+    let remedy = "cargo build --release --features cluster";
+    let of = |server, variable, value| proactor(&[server, "--check"]).env(variable, value).output().unwrap();
+    for variable in ["PROACTOR_CLUSTER", "PROACTOR_NODE", "PROACTOR_CLUSTER_CA"] {
+        let output = of("chat", variable, "nats://127.0.0.1:4222");
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains(variable) && text.contains(remedy) && text.contains("unset"), "{text}");
+        assert!(of("chat", variable, "").status.success());
+        assert!(of("echo", variable, "no option of echo").status.success());
+    }
+    let file = std::env::temp_dir().join(format!("proactor-left-out-{}.toml", std::process::id()));
+    std::fs::write(&file, "command = \"chat\"\ncluster = \"nats://127.0.0.1:4222\"\n").unwrap();
+    let output = run(&["config", "check", file.to_str().unwrap()]);
+    std::fs::remove_file(&file).unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(2) && text.contains(remedy) && text.contains(":2:"), "{text}");
+    let help = String::from_utf8(run(&["chat", "--help"]).stdout).unwrap();
+    assert!(!help.contains("--cluster"), "{help}");
+}
+
+#[test]
+fn arguments_of_other_programs_are_answered_with_those_of_this_one() {
+    let cases: [(&[&str], &str); 8] = [
+        (&["echo", "127.0.0.1:7900"], "write --listen 127.0.0.1:7900"),
+        (&["chat", "[::1]:7900"], "write --listen [::1]:7900"),
+        (&["proxy", "127.0.0.1:7900"], "write --upstream 127.0.0.1:7900"),
+        (&["bench", "127.0.0.1:7900"], "write --connect 127.0.0.1:7900"),
+        (&["echo", "--port", "7000"], "write --listen 127.0.0.1:PORT"),
+        (&["echo", "--port=7000"], "write --listen 127.0.0.1:PORT"),
+        (&["echo", "-p", "7000"], "write --listen 127.0.0.1:PORT"),
+        (&["echo", "elsewhere"], "unexpected argument 'elsewhere'"),
+    ];
+    let tls = (&["echo", "--tls"][..], "write --tls-cert FILE --tls-key FILE");
+    let admin = (&["admin", "127.0.0.1:7802", "sessions"][..], "write --admin 127.0.0.1:7802");
+    let tls = cfg!(feature = "tls").then_some(tls);
+    for (arguments, expected) in cases.into_iter().chain(tls).chain(cfg!(feature = "admin").then_some(admin)) {
+        let output = run(arguments);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains(expected) && !text.contains("a similar argument"), "{arguments:?}: {text}");
     }
 }
 
