@@ -32,16 +32,24 @@ impl Backend {
     }
 }
 
+const NAMES_HERE: &str = if cfg!(target_os = "linux") {
+    "uring, poll or auto"
+} else if cfg!(windows) {
+    "winsock or auto"
+} else {
+    "poll or auto"
+};
+
 impl FromStr for Backend {
     type Err = String;
-    /// The names that `PROACTOR_BACKEND` takes: `uring`, `poll` or `winsock`. (A simulated network
-    /// is not chosen by name.)
+    /// The names that `PROACTOR_BACKEND` takes: `uring`, `poll` or `winsock`, and the system's own
+    /// `io_uring`, `epoll` and `kqueue`. (A simulated network is not chosen by name.)
     fn from_str(name: &str) -> Result<Backend, String> {
         match name {
             "uring" | "io_uring" => Ok(Backend::Uring),
-            "poll" => Ok(Backend::Poll),
+            "poll" | "epoll" | "kqueue" => Ok(Backend::Poll),
             "winsock" => Ok(Backend::Winsock),
-            _ => Err(format!("'{name}' is not a backend: it is uring, poll, winsock, or auto for the best that works")),
+            _ => Err(format!("unknown backend '{name}': use {NAMES_HERE}")),
         }
     }
 }

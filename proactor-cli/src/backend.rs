@@ -18,9 +18,11 @@ pub(crate) enum BackendChoice {
     Auto,
     /// io_uring (Linux)
     #[cfg(target_os = "linux")]
+    #[value(alias = "io_uring")]
     Uring,
     /// epoll on Linux, kqueue on macOS and the BSDs
     #[cfg(unix)]
+    #[value(aliases = ["epoll", "kqueue"])]
     Poll,
     /// Overlapped sockets on a completion port (Windows)
     #[cfg(windows)]
@@ -46,6 +48,7 @@ impl BackendChoice {
             return "";
         }
         match self {
+            BackendChoice::Auto if named().is_some_and(|name| fault_of_variable(&name).is_some()) => ", or unset it",
             BackendChoice::Auto if named().is_some() => {
                 "; PROACTOR_BACKEND asks for this backend: unset it to use the best that works here (`proactor doctor` shows which)"
             }
@@ -53,6 +56,16 @@ impl BackendChoice {
             _ => "; use --backend auto for the best that works here (`proactor doctor` shows which)",
         }
     }
+}
+
+/// What is wrong with the value of the variable. The library finds it only at the start.
+pub(crate) fn fault_of_variable(value: &str) -> Option<String> {
+    if BackendChoice::from_str(value, false).is_ok() {
+        return None;
+    }
+    let values = BackendChoice::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+    let names: Vec<String> = values.map(|value| value.get_name().to_owned()).collect();
+    Some(format!("there is no such backend here: write one of {}, or unset the variable", names.join(", ")))
 }
 
 /// What the environment asks for.

@@ -12,6 +12,7 @@ use clap::{ArgMatches, Command};
 use super::file::{ConfigFile, Entry, Value};
 use super::keys::{self, Key, Kind};
 use super::refused::{Fault, Refused};
+use crate::backend;
 
 /// The library reads this variable itself, and says so where it chooses a backend.
 const BACKEND: &str = "backend";
@@ -88,6 +89,12 @@ impl Settings {
                 self.faults.push(format!("{variable} is not UTF-8: write its value as text").into());
                 continue;
             };
+            if key.name == BACKEND
+                && let Some(why) = backend::fault_of_variable(&value)
+            {
+                self.faults.push(format!("{variable}={value}: {why}").into());
+                continue;
+            }
             let values = match (key.kind, value.as_str()) {
                 (Kind::Switch | Kind::Optional, "true" | "1") => vec![String::new()],
                 (Kind::Switch | Kind::Optional, "false" | "0") => Vec::new(),

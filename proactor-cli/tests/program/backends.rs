@@ -12,17 +12,38 @@ fn a_named_backend_is_used_or_refused_with_the_reason() {
     named.env("PROACTOR_BACKEND", here);
     let echo = Running::of(named);
     assert!(echo.line.contains(&format!("backend {here} (asked for by PROACTOR_BACKEND)")), "{}", echo.line);
-    for (name, texts) in [
-        (other, &[other, "PROACTOR_BACKEND asks for this backend", "proactor doctor"][..]),
-        ("fastest", &["'fastest' is not a backend", "PROACTOR_BACKEND"]),
-    ] {
-        let output = proactor(&["echo", "--listen", "127.0.0.1:0"]).env("PROACTOR_BACKEND", name).output().unwrap();
+    for name in [other, "fastest"] {
+        for flags in [&["--listen", "127.0.0.1:0"][..], &["--check"]] {
+            let arguments = [&["echo"], flags].concat();
+            let output = proactor(&arguments).env("PROACTOR_BACKEND", name).output().unwrap();
+            let text = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(2), "{text}");
+            let named = format!("PROACTOR_BACKEND={name}: there is no such backend here: write one of auto, ");
+            assert!(text.contains(&named) && text.contains(here) && text.contains("unset"), "{text}");
+        }
+        // No server: the library finds it.
+        let bench = ["bench", "--connect", "127.0.0.1:9", "--connections", "1"];
+        let output = proactor(&bench).env("PROACTOR_BACKEND", name).output().unwrap();
         let text = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{text}");
-        assert!(texts.iter().all(|expected| text.contains(expected)), "{text}");
+        assert!(text.contains(name) && text.contains("unset it"), "{text}");
     }
     let output = run(&["echo", "--backend", other]);
     assert_eq!(output.status.code(), Some(2), "this system has no {other}");
+}
+
+#[cfg(unix)]
+#[test]
+fn the_names_of_the_system_are_taken_too() {
+    let own = uring().then_some(("io_uring", "io_uring"));
+    for (name, backend) in [("epoll", "poll"), ("kqueue", "poll")].into_iter().chain(own) {
+        let echo = Running::echo(&["--listen", "127.0.0.1:0", "--backend", name]);
+        assert!(echo.line.contains(&format!("backend {backend} (asked for)")), "{}", echo.line);
+        let mut named = proactor(&["echo", "--listen", "127.0.0.1:0"]);
+        named.env("PROACTOR_BACKEND", name);
+        let echo = Running::of(named);
+        assert!(echo.line.contains(&format!("backend {backend} (asked for by PROACTOR_BACKEND)")), "{}", echo.line);
+    }
 }
 
 #[test]
