@@ -57,7 +57,7 @@ impl Fault {
             _ => FaultKind::NotConnected,
         };
         let remedy = match error.kind() {
-            ErrorKind::Refused | ErrorKind::NotFound => "; start the server, or look at --connect",
+            ErrorKind::Refused | ErrorKind::NotFound => "; start the server there, or correct --connect",
             ErrorKind::AddressNotAvailable | ErrorKind::InUse => {
                 "; this machine may be out of local ports for that address: ask for fewer --connections, or wait until those of the last run are free again (a minute)"
             }

@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use super::fault::FaultKind;
 use super::figures::{grouped, time};
 use super::plan::Plan;
 use super::record::{Faults, Point};
@@ -280,6 +281,12 @@ impl Summary {
                 self.errors.allowed
             )),
             Ending::NoConnections => remarks.push(format!("no connection was left {so_far}")),
+        }
+        if self.errors.kinds.iter().any(|errors| errors.kind == FaultKind::WrongAnswer) {
+            remarks.push(
+                "an answer was wrong: the server must send every packet back unchanged, as `proactor echo` does, and have the --codec of this run; for others there is --answer any"
+                    .to_owned(),
+            );
         }
         let behind = |rate: u64| self.messages.unsent as f64 / rate as f64;
         if let Some(rate) = self.settings.rate.filter(|rate| behind(*rate) > BEHIND) {

@@ -11,8 +11,8 @@ use crate::backend::{self, BackendChoice};
 use crate::codec::{self, CodecChoice};
 use crate::values;
 
-const LONG_ABOUT: &str = "Loads a server that answers every packet with one packet, as `proactor echo` does, and measures \
-    how fast it answers. Every byte of every answer is checked.\n\n\
+const LONG_ABOUT: &str = "Loads an echo server: one that sends every packet back unchanged, as `proactor echo` does, with the same --codec. Measures \
+    how fast it answers, and checks every byte of every answer. With --answer any, one packet of any content is an answer.\n\n\
     All connections are made first. Then comes a warm-up, then the measured time. Without --rate the loop is closed: a \
     connection sends its next message when one is answered, so a slow server gets less load. With --rate the loop is open: \
     messages are due at an even rate whatever the server does, and a latency counts from when its message was due, so the \

@@ -194,6 +194,8 @@ fn every_fault_of_a_server_is_reported_by_kind() {
         assert!(kinds.iter().any(|found| found["kind"] == kind && first(found).contains(words)), "{kind}: {kinds:?}");
         let note = report["remarks"][0].as_str().unwrap();
         assert!(note.contains("more errors than --max-errors 0 allows"), "{note}");
+        let advises = |note: &Value| note.as_str().unwrap().contains("must send every packet back unchanged");
+        assert_eq!(report["remarks"].as_array().unwrap().iter().any(advises), kind == "wrong_answer", "{kind}");
         assert!(said(&output).contains(words), "the report goes to standard error: {}", said(&output));
     }
 }
