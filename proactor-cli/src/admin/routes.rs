@@ -239,7 +239,10 @@ async fn known(place: &Place, running: &Running, text: &str) -> Result<(listing:
         Some(info) => Ok((listing::Row::new(info, std::time::SystemTime::now()), id)),
         None => {
             let history = flight::of_session(running, id).is_some_and(|history| !history.is_empty());
-            let more = if history { format!("; /flight?session={id} has its last events") } else { String::new() };
+            let more = match history {
+                true => format!("; its last events: /flight?session={id}, or `proactor admin flight --session {id}`"),
+                false => String::new(),
+            };
             let what = format!("there is no session {id}: it has ended, or is being closed{more}");
             Err(Failure::new(StatusCode::NOT_FOUND, what))
         }

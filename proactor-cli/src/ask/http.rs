@@ -11,6 +11,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const MOST_ANSWER_BYTES: u64 = 64 << 20;
 const MOST_HEADERS: usize = 64;
 
+/// How every answer begins.
+const BEGIN: &[u8] = b"HTTP/";
+
+const IS_IT_ADMIN: &str = "is it a server's --admin? The first line that the server printed names that";
+
 /// Where a server's admin listener is.
 pub(crate) struct Listener {
     pub(crate) address: String,
@@ -83,12 +88,22 @@ impl Listener {
         stream
             .write_all(&request.bytes(host, self.token.as_deref()))
             .map_err(|error| failed("could not ask", error))?;
+        let unread = |error: std::io::Error| match error.kind() {
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+                format!("{} did not answer within {patience:?}: {IS_IT_ADMIN}", self.address)
+            }
+            _ => failed("could not read the answer of", error),
+        };
+        let mut stream = stream.take(MOST_ANSWER_BYTES);
         let mut bytes = Vec::new();
-        let read = stream.take(MOST_ANSWER_BYTES).read_to_end(&mut bytes);
-        read.map_err(|error| failed("could not read the answer of", error))?;
-        parse(&bytes).ok_or_else(|| {
-            format!("{} does not speak HTTP, or its answer is cut short: is it a server's --admin?", self.address)
-        })
+        // A server of something else may keep the connection, and send nothing more.
+        while bytes.len() < BEGIN.len() && stream.by_ref().take(1).read_to_end(&mut bytes).map_err(unread)? > 0 {
+            if !BEGIN.starts_with(&bytes) {
+                return Err(format!("{} does not speak HTTP: {IS_IT_ADMIN}", self.address));
+            }
+        }
+        stream.read_to_end(&mut bytes).map_err(unread)?;
+        parse(&bytes).ok_or_else(|| format!("the answer of {} is cut short: {IS_IT_ADMIN}", self.address))
     }
 
     fn connect(&self, patience: Duration) -> std::io::Result<Box<dyn Stream>> {

@@ -72,6 +72,8 @@ fn what_cannot_be_done_is_said_with_what_to_do() {
         let (mut stream, _) = silent.accept().unwrap();
         let _ = stream.read(&mut [0; 1024]).unwrap();
         stream.write_all(b"220 mail.example ESMTP\r\n").unwrap();
+        // The first bytes are enough to give it up.
+        let _ = stream.read(&mut [0; 1024]);
     });
     for (address, arguments, expected) in [
         (address.as_str(), vec!["status"], "a token is needed"),
@@ -86,7 +88,7 @@ fn what_cannot_be_done_is_said_with_what_to_do() {
             vec!["status"],
             "could not connect to the admin listener at unix:/nonexistent",
         ),
-        (other.as_str(), vec!["status"], "is it a server's --admin?"),
+        (other.as_str(), vec!["status"], "does not speak HTTP: is it a server's --admin?"),
     ] {
         let output = admin(address, &arguments);
         let (out, err) = said(&output);

@@ -38,7 +38,7 @@ fn the_history_of_a_session_is_told_while_it_is_there_and_after_its_end() {
     wait_until("it has ended", || get(admin, "/status")["sessions"] == 0);
     let gone = ask(admin, "GET", &format!("/sessions/{id}"));
     assert!(
-        gone.status == 404 && gone.error().contains(&format!("; /flight?session={id} has its last")),
+        gone.status == 404 && gone.error().contains(&format!("; its last events: /flight?session={id}, or")),
         "{}",
         gone.body
     );
