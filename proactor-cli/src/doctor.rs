@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::backend::{self, BackendChoice};
 use crate::printing::product;
-use crate::system::{self, BACKLOG, Limit, OPEN_FILES};
+use crate::system::{self, BACKLOG, Limit, OPEN_FILES, RAISE_FILES};
 
 /// Shows what a server can use on this machine: kernel, backends, features, limits, advice.
 #[derive(Args)]
@@ -131,7 +131,7 @@ fn advice(limits: &[Limit], backends: &[Candidate]) -> Vec<String> {
     let mut advice: Vec<String> = backends.iter().filter_map(|backend| backend.remedy.map(str::to_owned)).collect();
     advice.dedup();
     if limit(OPEN_FILES).and_then(|limit| limit.most).is_some_and(|files| files < 4096) {
-        advice.push("the limit of open files is low for a server: raise it (ulimit -n, LimitNOFILE= in a unit)".into());
+        advice.push(format!("the limit of open files is low for a server: {RAISE_FILES}"));
     }
     if limit(BACKLOG).and_then(|limit| limit.value).is_some_and(|backlog| backlog < 1024) {
         advice.push(

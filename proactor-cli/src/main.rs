@@ -88,7 +88,7 @@ use life::{DrainCut, WrongOptions};
     about,
     long_about = "Overlapped (completion-based) I/O servers.\n\nStart with `proactor echo` and talk to it with `nc 127.0.0.1 7777`, or start \
                   `proactor chat` and connect from several terminals. `proactor proxy` passes connections on to another server, and `proactor \
-                  bench` puts load on one. `proactor admin` asks a running server and tells it what to do, and `proactor top` shows it live. `proactor doctor` shows what this machine supports and why a server does not start."
+                  bench` puts load on one. `proactor admin` asks a running server and tells it what to do, and `proactor top` shows it live. `proactor doctor` shows what this machine supports, its limits, and what to change. `--check` tests the options of a server."
 )]
 struct Arguments {
     #[command(subcommand)]

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::system::RAISE_FILES;
+
 /// Descriptors that are not sessions: standard streams, listeners, and a few per shard.
 const OTHER_FILES: u64 = 64;
 /// The default of `--max-sessions`, where the limit of open files allows it.
@@ -56,7 +58,7 @@ impl Place {
                 files.saturating_sub(other_files) / files_each
             )),
             Some(wanted) if wanted as u64 > most => Err(format!(
-                "--max-sessions {wanted} needs {} open files, but the limit is {files}: raise it (ulimit -n), or use at most \
+                "--max-sessions {wanted} needs {} open files, but the limit is {files}: {RAISE_FILES}, or use at most \
                  {most} sessions",
                 (wanted as u64).saturating_mul(files_each).saturating_add(other_files)
             )),
@@ -81,7 +83,7 @@ impl Room {
             && (self.sessions as u64) < FEW
         {
             tracing::warn!(
-                "the limit of {files} open files leaves room for only {}: raise it (ulimit -n, LimitNOFILE= in a unit)",
+                "the limit of {files} open files leaves room for only {}: {RAISE_FILES}",
                 counted(self.sessions)
             );
         }

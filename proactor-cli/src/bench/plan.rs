@@ -13,7 +13,7 @@ use proactor::codec::Codec;
 
 use super::options::{Answer, Bench};
 use crate::codec::CodecChoice;
-use crate::system;
+use crate::system::{self, RAISE_FILES};
 
 /// Descriptors that are not connections: standard streams, output files, a few per thread.
 const OTHER_FILES: u64 = 64;
@@ -34,7 +34,7 @@ pub(super) fn plan(bench: &Bench) -> Result<Plan, String> {
     let most = files.saturating_sub(OTHER_FILES);
     if connections as u64 > most {
         return Err(format!(
-            "--connections {connections} needs {} open files, but the limit is {files}: raise it (ulimit -n), or use at most {most} connections",
+            "--connections {connections} needs {} open files, but the limit is {files}: {RAISE_FILES}, or use at most {most} connections",
             (connections as u64).saturating_add(OTHER_FILES)
         ));
     }

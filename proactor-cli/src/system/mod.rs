@@ -30,4 +30,7 @@ pub(crate) struct Limit {
 }
 
 pub(crate) const OPEN_FILES: &str = "open files";
+/// A server and `bench` raise the soft limit themselves.
+pub(crate) const RAISE_FILES: &str =
+    "raise the hard limit (ulimit -Hn as root, LimitNOFILE= in a unit, --ulimit nofile= in Docker)";
 pub(crate) const BACKLOG: &str = "listen backlog (net.core.somaxconn)";

@@ -9,7 +9,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 #[cfg(target_os = "linux")]
 use super::cgroup::Allowed;
-use super::{BACKLOG, Limit, OPEN_FILES};
+use super::{BACKLOG, Limit, OPEN_FILES, RAISE_FILES};
 
 /// The default of --outbox-bytes, in KiB.
 #[cfg(target_os = "linux")]
@@ -71,7 +71,7 @@ pub(crate) fn limits() -> Vec<Limit> {
         most: files.maximum,
         meaning: match files.maximum {
             Some(files) => format!(
-                "enough for about {} sessions; a server raises its soft limit to the hard limit itself; for more, raise the hard limit (ulimit -Hn)",
+                "enough for about {} sessions; a server raises its soft limit to the hard limit itself; for more, {RAISE_FILES}",
                 files.saturating_sub(64)
             ),
             None => "no limit".into(),

@@ -17,7 +17,11 @@ fn errors_name_the_cause_and_the_remedy() {
         (
             &["--max-sessions", "99999999"],
             1,
-            if windows() { &["--max-sessions 99999999", "at most"] } else { &["--max-sessions 99999999", "ulimit -n"] },
+            if windows() {
+                &["--max-sessions 99999999", "at most"]
+            } else {
+                &["--max-sessions 99999999", "ulimit -Hn", "LimitNOFILE="]
+            },
         ),
         (&["--listen", "127.0.0.1:0", "--outbox-bytes", "5"], 2, &["--outbox-bytes", "5 bytes", "at least 64KiB"]),
         (&["--drain-timeout", "soon"], 2, &["soon", "--drain-timeout"]),

@@ -77,7 +77,8 @@ fn bench_refuses_more_connections_than_open_files() {
     let output = Command::new("sh").arg("-c").arg(script).output().unwrap();
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{text}");
-    for expected in ["--connections 37 needs 101 open files", "the limit is 100", "ulimit -n", "at most 36 connections"]
+    for expected in
+        ["--connections 37 needs 101 open files", "the limit is 100", "ulimit -Hn", "at most 36 connections"]
     {
         assert!(text.contains(expected), "{expected:?} is not in {text}");
     }

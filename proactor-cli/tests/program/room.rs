@@ -21,7 +21,7 @@ fn a_low_limit_of_files_is_said_and_warned_of() {
     ] {
         let server = under(files, &format!("{command} --listen 127.0.0.1:0 --shards 1"));
         assert!(server.line.contains(room), "{}", server.line);
-        for expected in ["WARN", &format!("the limit of {files} open files"), "ulimit -n", "LimitNOFILE="] {
+        for expected in ["WARN", &format!("the limit of {files} open files"), "ulimit -Hn", "LimitNOFILE="] {
             assert!(server.log.contains(expected), "{expected:?} is not in {}", server.log);
         }
     }
