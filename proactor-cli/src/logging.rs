@@ -26,8 +26,8 @@ pub(crate) const KEY: &str = "log-level";
 #[derive(Args)]
 pub(crate) struct LogOptions {
     /// What is logged: lines of this level, and of those that are more important. It can change
-    /// while the server runs: by SIGHUP, and by `proactor admin log`. The variable RUST_LOG goes
-    /// before it, and may have levels of parts: `warn,proactor::session=debug`.
+    /// while the server runs: by SIGHUP, and by `proactor admin log`. The environment variable
+    /// RUST_LOG overrides it, and may set levels of parts: `warn,proactor::session=debug`.
     #[arg(long, value_name = "LEVEL", default_value = "warn", value_parser = levels(), help_heading = LOG)]
     log_level: LevelFilter,
     /// What lines on standard error look like: text, or one JSON object a line.

@@ -150,7 +150,7 @@ impl Export {
 }
 
 /// What says of all spans that they are this program's. OTEL_SERVICE_NAME and
-/// OTEL_RESOURCE_ATTRIBUTES go before it.
+/// OTEL_RESOURCE_ATTRIBUTES override it.
 fn resource() -> Resource {
     let own = Resource::builder_empty().with_attributes([
         KeyValue::new("service.name", "proactor"),

@@ -41,7 +41,7 @@ enum What {
 struct Of {
     /// The configuration file. Its key `command` says which server it is for.
     file: PathBuf,
-    /// Flags of that server, which go before what the file says.
+    /// Flags of that server. They override the file.
     #[arg(value_name = "FLAGS", trailing_var_arg = true, allow_hyphen_values = true)]
     flags: Vec<OsString>,
 }

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-const CONFIGURATION: &str = "Configuration (flags go before variables, and those before a file)";
+const CONFIGURATION: &str = "Configuration (precedence: flags, then environment variables, then the file)";
 
 #[derive(Args)]
 pub(crate) struct ConfigOptions {
-    /// Take what is neither a flag nor a variable from this TOML file. Its keys are the names of
-    /// the flags; [[listener]] tables are listeners of their own. The variable of --max-sessions is
-    /// PROACTOR_MAX_SESSIONS, and so on.
+    /// Read options from this TOML file. Its keys are the names of the flags; each [[listener]]
+    /// table adds a listener. The environment variable of --max-sessions is PROACTOR_MAX_SESSIONS,
+    /// and so on.
     #[arg(long, value_name = "FILE", help_heading = CONFIGURATION)]
     config: Option<PathBuf>,
     /// Check the options and the files that they name, and do not start.

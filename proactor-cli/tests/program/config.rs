@@ -389,7 +389,7 @@ fn variables_that_are_wrong_are_named() {
         let output = with(other, "x");
         assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(0), ""), "{other}");
     }
-    // Flags go before variables, so that a wrong one does not matter then.
+    // A flag overrides its environment variable, so that a wrong one does not matter then.
     let mut command = proactor(&["echo", "--check", "--max-sessions", "5"]);
     assert_eq!(command.env("PROACTOR_MAX_SESSIONS", "many").output().unwrap().status.code(), Some(0));
 }
