@@ -1,4 +1,4 @@
-//! The server's logic, which its user writes.
+//! The `Handler` trait: your server's application code.
 
 use crate::cluster::Gap;
 use crate::connect::ConnectError;

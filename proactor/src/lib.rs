@@ -5,28 +5,28 @@
 //! | [`Server`] | listeners and shards, made by [`Server::builder`] |
 //! | [`Listener`], [`ListenerLimits`] | an address to listen on, its codec and its limits |
 //! | [`Limits`], [`Timeouts`], [`Outbound`] | its settings, by subject |
-//! | [`Handler`] | your logic: `connected`, `received`, `closed`, with a state per session |
-//! | [`AsyncSession`] | your logic as an async function per session: [`Builder::serve`] |
+//! | [`Handler`] | your code (the logic): `connected`, `received`, `closed`, a state per session |
+//! | [`AsyncSession`] | the logic as an async function per session: [`Builder::serve`] |
 //! | [`Session`] | one connection, inside its shard: send, pause, close, connect to others |
 //! | [`Target`] | what to connect to: an address, or a name and a port |
 #![cfg_attr(feature = "metrics", doc = "| [`metrics`] | what it counts, for Prometheus |")]
 #![cfg_attr(feature = "tls", doc = "| [`tls`] | sessions over TLS: certificates of listeners, and whom to trust |")]
-//! | [`SessionId`] | its name, for any thread; it never names a later session |
+//! | [`SessionId`] | identifies a session from any thread; ids are never reused |
 //! | [`Group`] | sessions to which any thread can broadcast packets |
 //! | [`cluster`] | several servers whose groups are one |
 //! | [`SlowConsumer`] | what to do with a peer that does not keep up |
 //! | [`Handle`] | the server from any thread: send, post a message, count, drain, stop |
-//! | [`ShardHandle`] | one of its shards, in the hands of its logic |
+//! | [`ShardHandle`] | the current shard: timers and clock for a handler |
 //! | [`Signals`] | SIGTERM and Ctrl-C drain the server: [`Server::run_until`] |
 //! | [`codec`] | where one packet of a stream ends and the next begins |
 //! | [`CloseReason`] | why a session ended |
-//! | [`FlightEvent`] | the last that happened on a shard: [`Builder::flight_recorder`] |
+//! | [`FlightEvent`] | one entry of a shard's flight recorder: [`Builder::flight_recorder`] |
 //! | [`Simulation`], [`SimClient`] | the server on a simulated network, and clients that test it |
 //!
 //! `docs/cookbook.md` in the repository has recipes: a chat with rooms, request and response, a
 //! game's loop, a database through tokio, timers, messages, a graceful stop, limits for a public
 //! port, an admin port, tests, and porting from tokio and Winsock. `docs/testing.md` is about the
-//! simulation.
+//! simulation, and `docs/glossary.md` defines the terms.
 //!
 //! # Example
 //!

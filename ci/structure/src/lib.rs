@@ -45,8 +45,12 @@
 //! | contract | test |
 //! |---|---|
 //! | Sends leave in order. | `overlapped/tests/order.rs: sends_leave_in_order` |
+//! ````
 //!
-//! ## Glossary
+//! `docs/glossary.md`:
+//!
+//! ````text
+//! # Glossary
 //!
 //! | term | meaning |
 //! |---|---|

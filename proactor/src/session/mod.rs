@@ -54,8 +54,8 @@ use crate::server::Handle;
 use crate::shard::listeners::ListenerInfo;
 use crate::shard::state::ShardState;
 
-/// A session in the hands of its shard's handler. It stays on that thread; other threads use its
-/// [`id`](Session::id).
+/// Handle to one session, for use on its shard's thread. Other threads reach the session with a
+/// [`Handle`] and its [`SessionId`].
 ///
 /// It can be kept. When the session has ended, its methods return an error or do nothing.
 #[derive(Clone)]
@@ -94,7 +94,7 @@ impl Session {
         &self.state
     }
 
-    /// Its name, for any thread.
+    /// Its id, by which any thread can reach it.
     pub fn id(&self) -> SessionId {
         self.id
     }
@@ -104,7 +104,7 @@ impl Session {
         &self.peer
     }
 
-    /// How it came to be: accepted, or connected by the server itself.
+    /// Whether it was accepted, or connected by the server itself.
     pub fn origin(&self) -> Origin {
         self.origin
     }
@@ -353,9 +353,9 @@ impl Session {
     /// minutes without a word" is one call per packet. A timer ends when it is called, and all end
     /// when the session begins to close.
     ///
-    /// It is never early. The shard's timers have a grain of 8.4 ms (2^23 ns), so it is late by up
-    /// to that, and by what the shard is busy with. A duration of 0 is over in the shard's next
-    /// turn.
+    /// It is never early. The shard's timers have a resolution of 8.4 ms (2^23 ns), so it is late
+    /// by up to that, and by what the shard is busy with. A duration of 0 is over in the shard's
+    /// next turn.
     ///
     /// Sessions with a task [sleep](crate::AsyncSession::sleep) instead.
     ///

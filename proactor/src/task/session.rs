@@ -411,8 +411,8 @@ impl<M> fmt::Debug for AsyncSession<M> {
 /// Waits for a moment of the shard's clock. [`AsyncSession::sleep`](super::AsyncSession::sleep)
 /// returns it.
 ///
-/// It is never early. The shard's timers have a grain of 8.4 ms (2^23 ns), so it is late by up to
-/// that, and by what the shard is busy with.
+/// It is never early. The shard's timers have a resolution of 8.4 ms (2^23 ns), so it is late by up
+/// to that, and by what the shard is busy with.
 pub struct Sleep {
     executor: Rc<Executor>,
     at: Time,
