@@ -61,7 +61,7 @@ until_it_is 'one is found' shows '1 of 1 sessions, with "kitch"'
 keys Enter
 keys Down
 keys c
-until_it_is 'it asks' shows 'close [0-9.]+ \(127\.0\.0\.1:[0-9]+\)\? +g in order'
+until_it_is 'it asks' shows 'close [0-9.]+ \(127\.0\.0\.1:[0-9]+\)\? +g gracefully'
 keys g
 read -r -t 60 _ <&3 && fail 'the session goes on' || true
 until_it_is 'it is gone' shows '0 of 0 sessions'

@@ -81,7 +81,7 @@ enum Question {
         #[arg(long)]
         abort: bool,
     },
-    /// End the server in order: finish work under way, accept no more
+    /// Drain the server: finish work under way, accept no more
     Drain {
         /// How long that may take [default: the server's --drain-timeout]
         #[arg(long, value_name = "TIME", value_parser = values::any_time)]

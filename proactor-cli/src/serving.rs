@@ -51,7 +51,7 @@ macro_rules! life {
              Ctrl-C, Ctrl-Break or closing the console) the server stops accepting, finishes the work under way, closes each session when it \
              is idle, and exits with 0. What is left after --drain-timeout is cut off, by a reset where bytes are missing; then it exits \
              with 3. A second signal stops the server at once. At the end it prints how many sessions it served, why they ended, and how \
-             many the drain ended whole and cut."
+             many of them the drain completed (\"whole\") and truncated (\"cut\")."
         )
     };
 }

@@ -81,7 +81,7 @@ impl<'a> Holders<'a> {
         self.all.iter_mut().try_for_each(|holder| holder.ask("echo").map(|_| ()))
     }
 
-    /// Waits until the server has ended every session. Returns how many it ended in order; it has
+    /// Waits until the server has ended every session. Returns how many it ended gracefully; it has
     /// reset the others.
     pub(super) fn leave(&mut self) -> Result<usize> {
         self.all.iter_mut().map(|holder| holder.ask("leave")).sum()

@@ -60,7 +60,7 @@ pub struct Drain {
     /// From the signal to the end of the last session.
     pub seconds: f64,
     pub cpu_us_per_session: f64,
-    /// Part of the sessions that were ended in order. The others were reset.
+    /// Part of the sessions that were ended gracefully. The others were reset.
     pub whole_share: f64,
 }
 

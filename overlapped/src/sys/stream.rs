@@ -99,7 +99,7 @@ impl Stream {
         self.0.descriptor()
     }
 
-    /// Makes dropping it reset the connection instead of ending it in order: for refusing a peer.
+    /// Makes dropping it reset the connection instead of ending it cleanly: for refusing a peer.
     pub fn reset_on_drop(&self) {
         self.0.reset_on_close();
     }

@@ -167,7 +167,7 @@ fn draw_sessions(frame: &mut Frame<'_>, area: Rect, view: &View) {
 fn foot_line(view: &View) -> Line<'static> {
     match (&view.mode, &view.note) {
         (Mode::Closing { id, what }, _) => {
-            let asked = format!("close {id} ({})?  g in order   r reset   any other key keeps it", printable(what));
+            let asked = format!("close {id} ({})?  g gracefully   r reset   any other key keeps it", printable(what));
             Line::from(asked).fg(ACCENT).bold()
         }
         (Mode::Searching { .. }, _) => {
@@ -237,7 +237,7 @@ mod tests {
         }
         view.key(KeyEvent::new(KeyCode::Down, KeyModifiers::NONE));
         view.key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::NONE));
-        assert!(drawn(&mut view, 140, 30).contains("close 0.4.1 (ann\\u{1b}[0m 10.0.0.1:5)?  g in order"));
+        assert!(drawn(&mut view, 140, 30).contains("close 0.4.1 (ann\\u{1b}[0m 10.0.0.1:5)?  g gracefully"));
         view.hear(News::Lost("could not connect".into()));
         assert!(drawn(&mut view, 140, 30).contains("could not connect"));
         for (width, height) in [(1, 1), (10, 3), (40, 12), (80, 24), (300, 100)] {

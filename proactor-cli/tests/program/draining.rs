@@ -123,7 +123,7 @@ fn exit_statuses_are_those_of_the_page() {
     // It asserts the status 0.
     whole.summary();
     for (status, meaning) in [
-        (0, "every session ended whole"),
+        (0, "every session was completed"),
         (status(&["echo", "--listen", &held]), "could not start"),
         (status(&["echo", "--listen", "nonsense::"]), "the options or the configuration are wrong"),
         (cut.ended().code().unwrap(), "the drain cut sessions off"),

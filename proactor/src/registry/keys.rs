@@ -16,7 +16,7 @@ pub enum IfTaken {
     /// It stays theirs: [`IdentifyError::Taken`].
     #[default]
     Refuse,
-    /// It is taken from them. They are closed in order, as
+    /// It is taken from them. They are closed gracefully, as
     /// [`Replaced`](crate::CloseReason::Replaced).
     Replace,
     /// They share it: at most 256 sessions.

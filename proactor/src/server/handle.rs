@@ -66,7 +66,7 @@ impl<M> Handle<M> {
         self.directory.enter(Phase::Stopping);
     }
 
-    /// Ends the server in order, within `patience`:
+    /// Ends the server gracefully, within `patience`:
     ///
     /// 1. It accepts no more. The logic is told, by [`Handler::draining`](crate::Handler::draining)
     ///    and [`AsyncSession::draining`](crate::AsyncSession::draining).
@@ -78,7 +78,7 @@ impl<M> Handle<M> {
     ///    [`ServerStopping`](crate::CloseReason::ServerStopping). A peer that misses something sees
     ///    a reset, not the end of the stream.
     ///
-    /// [`Stats::drained`] and [`Stats::drain_cut`] count how many ended whole, and how many were
+    /// [`Stats::drained`] and [`Stats::drain_cut`] count how many were completed, and how many were
     /// cut.
     ///
     /// A session is **at work** while packets or the beginning of one have arrived and are not

@@ -52,7 +52,7 @@ pub struct Stats {
     /// Sessions that have ended, and were [cut](crate::Delivery::Cut). With
     /// [`flushed`](Stats::flushed), these are all that have ended.
     pub cut: u64,
-    /// Sessions that ended whole while the server was [drained](crate::Handle::drain).
+    /// Sessions that were completed while the server was [drained](crate::Handle::drain).
     pub drained: u64,
     /// Sessions that were cut because the time of a drain was over, or because the server was
     /// stopped during one.

@@ -1,4 +1,4 @@
-//! Closing sessions: in order where a peer waits for what is queued, at once otherwise. Also the
+//! Closing sessions: gracefully if a peer waits for what is queued, at once otherwise. Also the
 //! ends of a session's two streams, each on its own. When both have ended, the session is closed.
 
 use std::time::Duration;
@@ -173,7 +173,7 @@ fn log_panic(state: &ShardState, slot: u32) {
 }
 
 /// A call panicked for a session that another has opened: the other, which may wait for it, ends
-/// too, by a reset, so that its peer does not take this for an end in order.
+/// too, by a reset, so that its peer does not take this for a clean end.
 pub(crate) fn end_opener(state: &mut ShardState, opener: Option<SessionId>) {
     let Some(opener) = opener.filter(|opener| state.sessions.open(*opener).is_some()) else { return };
     // Not by `Panic`, which would go on to the opener's own opener: that one is told by `closed`.
@@ -195,7 +195,7 @@ fn unconfirmed(state: &ShardState, slot: u32) -> Option<usize> {
     state.driver.unsent(state.sessions.at(slot)?.socket)
 }
 
-/// The peer of a session that is being closed in order has had its time, and has not ended its
+/// The peer of a session that is being closed gracefully has had its time, and has not ended its
 /// stream.
 ///
 /// It is reset if the system could not even take everything. If it could, the system goes on
@@ -236,7 +236,7 @@ fn hasten_datagrams(state: &mut ShardState, slot: u32) -> Option<bool> {
     Some(is_cut)
 }
 
-/// Closes at once a session that is being closed in order: by a reset if the system has not taken
+/// Closes at once a session that is being closed gracefully: by a reset if the system has not taken
 /// everything. If it has, it goes on delivering, and the end comes behind the last byte. Says
 /// whether it is a reset.
 pub(crate) fn cut_short(state: &mut ShardState, slot: u32) -> bool {

@@ -15,7 +15,7 @@ impl Session {
     /// A packet waits until a send starts: to the end of the shard's turn or, while a send is in
     /// flight, until that has ended. So a slow peer gets fewer packets, and of each key never an
     /// older one behind a newer one. The last of each key comes, also when the session is closed
-    /// or shut down in order, or drained. [`abort`](Session::abort) cuts it.
+    /// or shut down gracefully, or drained. [`abort`](Session::abort) cuts it.
     ///
     /// - **Order.** A packet leaves behind all that was queued before it or, if it replaces one,
     ///   before the first packet that it stands for. What is [sent](Session::send) or broadcast

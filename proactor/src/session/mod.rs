@@ -310,7 +310,7 @@ impl Session {
     /// While more than half of one's outbox is queued, the other is not read from. Neither way
     /// holds up the other. The end of one peer's stream ends the other's behind what is queued, and
     /// the opposite way goes on. When one session is closed, so is the other, as
-    /// [`ByPartner`](CloseReason::ByPartner): in order if the first was, else at once, by a reset.
+    /// [`ByPartner`](CloseReason::ByPartner): gracefully if the first was, else by a reset.
     ///
     /// # Errors
     /// Neither may be closed or have a partner, and both must be of one shard. A session and one

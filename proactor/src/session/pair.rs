@@ -5,8 +5,8 @@
 //!   a quarter it is again. The two ways do not hold each other up.
 //! - **Half-close.** The end of one peer's stream ends the other's behind what is queued, and the
 //!   opposite way goes on. When both ways have ended, both sessions close.
-//! - **One end.** When one is closed so is the other, in order if the first was, else by a reset:
-//!   what one peer sees, the other sees.
+//! - **One end.** When one is closed so is the other, gracefully if the first was, else by a
+//!   reset: what one peer sees, the other sees.
 
 use std::fmt;
 

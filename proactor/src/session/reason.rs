@@ -22,8 +22,7 @@ use std::fmt;
 /// - `ServerStopping`: they are discarded. If bytes are missing, the peer sees a reset.
 /// - `ByPartner`: as for the partner; by a reset if that was `Truncated` or `TlsFailed`.
 ///
-/// Over TLS, an end that the peer sees in order begins with `close_notify`; that of a WebSocket
-/// with a close frame.
+/// Over TLS, a graceful close begins with `close_notify`; that of a WebSocket with a close frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {

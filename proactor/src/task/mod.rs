@@ -47,8 +47,8 @@
 //!   ([`Handle::post`](crate::Handle::post)). [`message`](AsyncSession::message) waits for one, and
 //!   [`event`](AsyncSession::event) for whichever comes first: a packet, a message, a drain or the
 //!   end.
-//! - **The end.** When the task returns, the session is closed in order. If it returns an error,
-//!   the error is logged at the level `debug`. If it panics, the session is closed with
+//! - **The end.** When the task returns, the session is closed gracefully. If it returns an
+//!   error, the error is logged at the level `debug`. If it panics, the session is closed with
 //!   [`CloseReason::Panic`](crate::CloseReason::Panic), and no other but the one that opened it, if
 //!   one did. When the peer ends its stream, `next` returns `None`, and the task may go on sending
 //!   until it returns. When the session is closed for another reason, `next` returns `None`,

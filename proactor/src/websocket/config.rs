@@ -28,7 +28,7 @@ const USUAL_UPGRADE_TIME: Duration = Duration::from_secs(10);
 ///
 /// Pings are answered, and the server's [heartbeats](crate::Timeouts::heartbeat) are pings. The
 /// peer's close frame is the end of its stream ([`Handler::ended`](crate::Handler::ended)); the end
-/// of ours, and every close in order, is a close frame with a [code](super::CloseCode).
+/// of ours, and every graceful close, is a close frame with a [code](super::CloseCode).
 ///
 /// A request is refused with a status: 404 for another path, 403 for an origin that is not allowed,
 /// 426 if it is no upgrade to WebSocket 13, 405 if it is no `GET`, 431 over the limits of its head,

@@ -151,7 +151,7 @@ fn a_failure_says_what_was_expected_what_came_when_and_the_seed() {
     client.send("two");
     sim.advance(SECOND);
     let why = failure(|| client.expect_closed());
-    assert!(why.contains("to be closed in order, but \"one\", \"two\" came (at"), "{why}");
+    assert!(why.contains("to be closed cleanly, but \"one\", \"two\" came (at"), "{why}");
     let why = failure(|| client.expect_nothing(SECOND));
     assert!(why.contains("nothing to come for 1s, but \"one\", \"two\" came"), "{why}");
     client.expect("one");

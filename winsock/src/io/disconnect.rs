@@ -13,7 +13,7 @@ use crate::socket::entry::{Socket, State};
 /// How long what the peer still sends is thrown away, so that what was sent to it arrives.
 const LINGER: Duration = Duration::from_secs(30);
 
-/// Ends the connection in order. The descriptor goes on doing that in the background.
+/// Ends the connection gracefully. The descriptor goes on doing that in the background.
 ///
 /// # Errors
 /// `WSAENOTCONN`; the code of making a new descriptor.

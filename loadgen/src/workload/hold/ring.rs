@@ -119,7 +119,7 @@ impl Ring {
     }
 
     /// Waits for the end of each of these sessions, and closes it. Returns how many the server
-    /// ended in order; it has reset the others.
+    /// ended gracefully; it has reset the others.
     pub(super) fn leave(&mut self, range: Range<usize>) -> Result<usize> {
         let (mut left, mut whole) = (range.len(), 0);
         for index in range {

@@ -43,7 +43,7 @@ use super::{config::NetworkConfig, state::State};
 ///   peer's receive buffer together. There is room again when the sender learns that the peer has
 ///   received.
 /// - Sends and receives may be short.
-/// - A stream ends in order when one side has shut down sending or has closed.
+/// - A stream ends cleanly when one side has shut down sending or has closed.
 /// - Closing with unread input, or [so as to reset](crate::driver::Stream::reset_on_drop), resets
 ///   the connection. An arbitrary part of what was still on its way is lost; the peer receives what
 ///   arrived before, and then `Reset`.

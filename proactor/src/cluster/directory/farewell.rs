@@ -1,4 +1,4 @@
-//! The end of a node in order: its lease is deleted, so that its keys are free at once. A renewal
+//! The clean end of a node: its lease is deleted, so that its keys are free at once. A renewal
 //! without an answer goes before that, for it changes the revision.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

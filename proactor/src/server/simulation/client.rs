@@ -108,15 +108,15 @@ impl SimClient {
         }
     }
 
-    /// Waits until the server has ended its stream in order, then closes the client's end too. No
+    /// Waits until the server has ended its stream cleanly, then closes the client's end too. No
     /// packet may come before.
     #[track_caller]
     pub fn expect_closed(&self) {
-        self.wait_for_end("the connection to be closed in order", |end| matches!(end, End::Closed));
+        self.wait_for_end("the connection to be closed cleanly", |end| matches!(end, End::Closed));
         self.close();
     }
 
-    /// Waits until the server has ended its stream in order, and keeps the client's: it can still
+    /// Waits until the server has ended its stream cleanly, and keeps the client's: it can still
     /// send. No packet may come before.
     #[track_caller]
     pub fn expect_end(&self) {
@@ -140,7 +140,7 @@ impl SimClient {
         self.world.clients().shut_down(self.index);
     }
 
-    /// Closes the connection in order, when what was sent has left.
+    /// Closes the connection gracefully, when what was sent has left.
     pub fn close(&self) {
         self.world.clients().close(self.index, CloseMode::Graceful { linger: Duration::from_secs(60) });
     }

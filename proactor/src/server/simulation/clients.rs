@@ -18,7 +18,7 @@ const RECEIVE_BYTES: usize = 16 * 1024;
 /// How a connection ended, as its client saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// The server has ended its stream in order.
+    /// The server has ended its stream cleanly.
     Closed,
     Reset,
     /// The connect failed.
