@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 
-/// Makes a certificate for trying TLS. Nobody trusts it who is not told to.
+/// Makes a certificate for trying TLS. Clients must be told to trust it.
 #[derive(Args)]
 #[command(
-    long_about = "Makes a self-signed certificate for trying TLS, and its key: two PEM files. Nobody trusts it who is not told to: give clients the \
+    long_about = "Makes a self-signed certificate for trying TLS, and its key: two PEM files. Clients must be told to trust it: give them the \
                   certificate as the authority that they trust. It is no certificate for a public server: get that from an authority, such as \
                   Let's Encrypt.",
     after_help = "Examples:\n  proactor dev-cert\n  proactor dev-cert --name game.test --name 192.0.2.7 --out certificates"
