@@ -20,7 +20,7 @@
 //! traits in that file; several are separated by commas. A method may be written with its type.
 //!
 //! ````text
-//! ## The two walks
+//! ## Path of a packet and of a broadcast
 //!
 //! ### A packet
 //!

@@ -126,7 +126,7 @@ impl<'a> Visit<'a> for Functions {
 
 /// The two walks: what they name exists, and they are short.
 pub fn check_walks(tree: &Tree) -> Vec<Finding> {
-    section(tree, ARCHITECTURE, "## The two walks")
+    section(tree, ARCHITECTURE, "## Path of a packet and of a broadcast")
         .err()
         .into_iter()
         .chain(WALKS.into_iter().flat_map(|(heading, most)| check_walk(tree, heading, most)))

@@ -14,7 +14,7 @@ fn found(check: fn(&Tree) -> Vec<Finding>, page: &str) -> Vec<String> {
 
 fn walks(packet: &str, broadcast: &str) -> Vec<String> {
     let page = format!(
-        "# A\n## The two walks\n### A packet\n{packet}\n### A broadcast\n{broadcast}\n## More\n- src/gone.rs: f\n"
+        "# A\n## Path of a packet and of a broadcast\n### A packet\n{packet}\n### A broadcast\n{broadcast}\n## More\n- src/gone.rs: f\n"
     );
     found(check_walks, &page)
 }
@@ -74,8 +74,8 @@ fn a_walk_that_enters_a_file_three_times_is_found() {
 #[test]
 fn missing_headings_are_found() {
     let missing = |heading| format!("ARCHITECTURE.md: the heading `{heading}` is missing");
-    let walks = ["## The two walks", "### A packet", "### A broadcast"].map(missing);
-    assert_eq!(found(check_walks, "# A\n```\n## The two walks\n```\n"), walks);
+    let walks = ["## Path of a packet and of a broadcast", "### A packet", "### A broadcast"].map(missing);
+    assert_eq!(found(check_walks, "# A\n```\n## Path of a packet and of a broadcast\n```\n"), walks);
     assert_eq!(found(check_changes, ""), [missing("## To change X, open Y")]);
     assert_eq!(found(check_contracts, ""), [missing("## Contracts")]);
     assert_eq!(found(check_glossary, ""), ["docs/glossary.md: the heading `# Glossary` is missing"]);
