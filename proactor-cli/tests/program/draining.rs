@@ -125,7 +125,7 @@ fn exit_statuses_are_those_of_the_page() {
     for (status, meaning) in [
         (0, "every session was completed"),
         (status(&["echo", "--listen", &held]), "could not start"),
-        (status(&["echo", "--listen", "nonsense::"]), "the options or the configuration are wrong"),
+        (status(&["echo", "--listen", "nonsense::"]), "an option, a variable or a key is unknown"),
         (cut.ended().code().unwrap(), "the drain cut sessions off"),
     ] {
         let row = page.lines().find(|line| line.starts_with(&format!("| {status} |")));
