@@ -25,11 +25,11 @@ use super::kinds::SendBuf;
 /// Without other settings: 256 buffers of 16 KiB, which is 4 MiB. The memory, and a cache line more
 /// for each buffer, is reserved when the driver is made; the system provides it as it is used.
 ///
-/// On io_uring (Linux 6.17 and newer) a pool of at least 1 MiB comes with 16 buffers of 64 KiB
-/// more, which the kernel fills piece by piece with what streams receive. A stream's packet is then
-/// such a piece, of up to 64 KiB. Such a buffer is used again when all its packets are dropped.
-/// While packets hold all of them, streams receive into the others. The driver's
-/// [report](crate::Driver::report) says whether there are such buffers.
+/// On epoll, kqueue and io_uring (Linux 6.17 and newer) a pool of at least 1 MiB comes with 16
+/// buffers of 64 KiB more for what streams receive. On io_uring the kernel fills them piece by
+/// piece. A stream's packet is then such a buffer or piece, of up to 64 KiB. Such a buffer is used
+/// again when all its packets are dropped. While packets hold all of them, streams receive into the
+/// others. The driver's [report](crate::Driver::report) says whether there are such buffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolConfig {
     pub(crate) buffers: u16,
@@ -64,11 +64,11 @@ impl PoolConfig {
         usize::from(self.buffers) * self.buffer_bytes as usize
     }
 
-    /// The buffers to be filled piece by piece that a driver with this pool may have: at most as
-    /// many bytes as the pool, so that they are not what a small pool mostly consists of.
-    pub(crate) fn in_pieces(&self) -> Option<PoolConfig> {
-        let pieces = PoolConfig { buffers: PIECES_BUFFERS, buffer_bytes: PIECES_BYTES };
-        (self.bytes() >= pieces.bytes()).then_some(pieces)
+    /// The large buffers for streams that a driver with this pool may have: at most as many bytes as
+    /// the pool, so that they are not what a small pool mostly consists of.
+    pub(crate) fn for_streams(&self) -> Option<PoolConfig> {
+        let streams = PoolConfig { buffers: STREAM_BUFFERS, buffer_bytes: STREAM_BUFFER_BYTES };
+        (self.bytes() >= streams.bytes()).then_some(streams)
     }
 
     pub(crate) fn check(&self) -> Result<(), String> {
@@ -82,10 +82,10 @@ impl PoolConfig {
     }
 }
 
-/// All together fit into a processor's cache: the kernel takes them in turn.
-const PIECES_BUFFERS: u16 = 16;
+/// All together fit into a processor's cache: on io_uring the kernel takes them in turn.
+const STREAM_BUFFERS: u16 = 16;
 /// What one peer may bring in a turn without other settings.
-const PIECES_BYTES: u32 = 64 * 1024;
+const STREAM_BUFFER_BYTES: u32 = 64 * 1024;
 
 /// From one buffer's first byte to the next one's. It is not a power of two: most packets are
 /// short, and the beginnings of buffers that are a power of two apart share a few sets of the
@@ -141,7 +141,7 @@ impl Pool {
     }
 
     /// Streams receive into the buffers of another pool.
-    #[cfg(target_os = "linux")]
+    #[cfg(unix)]
     pub(crate) fn set_for_streams(&self, streams: Rc<Pool>) {
         assert!(self.streams.set(streams).is_ok(), "they are set once");
     }

@@ -126,8 +126,8 @@ impl DriverConfig {
         self.network.is_some()
     }
 
-    /// The bytes of one pooled buffer: the longest packet, except of streams on io_uring, as
-    /// [`PoolConfig`] says.
+    /// The bytes of one pooled buffer: the longest packet, except of streams, as [`PoolConfig`]
+    /// says.
     pub fn packet_bytes(&self) -> usize {
         self.pool.buffer_bytes as usize
     }
@@ -135,7 +135,7 @@ impl DriverConfig {
     /// The bytes of all pooled buffers together, with those for streams that [`PoolConfig`] tells
     /// of. Where there are none, fewer.
     pub fn pool_bytes(&self) -> usize {
-        self.pool.bytes() + self.pool.in_pieces().map_or(0, |pieces| pieces.bytes())
+        self.pool.bytes() + self.pool.for_streams().map_or(0, |streams| streams.bytes())
     }
 
     pub(super) fn check(&self) -> Result<(), Error> {

@@ -154,23 +154,26 @@ impl Poll {
     /// One packet of a stream, in the pooled buffer that was returned last. If each packet is
     /// dropped before the next one is asked for, all sockets use the same buffer.
     fn receive_pooled(&mut self, socket: u32) -> Attempt {
-        let Some(buffer) = self.pool.take_returned() else { return Attempt::Ends(Err(Failure::NoBuffer)) };
+        let large = self.streams.as_ref().and_then(|pool| Some((pool, pool.take_returned()?)));
+        let Some((pool, buffer)) = large.or_else(|| Some((&self.pool, self.pool.take_returned()?))) else {
+            return Attempt::Ends(Err(Failure::NoBuffer));
+        };
         let entry = &mut self.sockets[socket as usize];
-        let part = Part { ptr: self.pool.buffer(buffer).as_ptr(), len: self.pool.config().buffer_bytes as usize };
+        let part = Part { ptr: pool.buffer(buffer).as_ptr(), len: pool.config().buffer_bytes as usize };
         // SAFETY: the buffer was the pool's, so nobody else uses it.
         match unsafe { transfer::recv(entry.fd, part, 0) } {
             Ok(bytes) if bytes > 0 => {
                 entry.received(bytes, part.len);
                 // SAFETY: the buffer was taken from the pool, and so many bytes of it have just
                 // been written.
-                Attempt::Goes(Ok(Outcome::Packet(unsafe { self.pool.packet(buffer, bytes) })), bytes as u32)
+                Attempt::Goes(Ok(Outcome::Packet(unsafe { pool.packet(buffer, bytes) })), bytes as u32)
             }
             Ok(_) => {
-                self.pool.put_back(buffer);
+                pool.put_back(buffer);
                 Attempt::Ends(Ok(Outcome::Received(0)))
             }
             Err(code) => {
-                self.pool.put_back(buffer);
+                pool.put_back(buffer);
                 Attempt::failed(code)
             }
         }

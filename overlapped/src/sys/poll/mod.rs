@@ -59,6 +59,8 @@ pub(crate) struct Poll {
     sockets: Vec<Socket>,
     requests: Requests,
     pool: Rc<Pool>,
+    /// Larger ones, for streams. While packets hold all of them, streams receive into the others.
+    streams: Option<Rc<Pool>>,
     /// Events of what has ended.
     ended: VecDeque<Event>,
     /// Directions of sockets that are believed ready and have an operation, in the order in which
@@ -91,11 +93,17 @@ pub(crate) struct Poll {
 impl Poll {
     pub(crate) fn new(options: &BackendOptions, pool: Rc<Pool>, why: &str) -> Result<Poll, Error> {
         let (registry, wake) = Registry::new()?;
+        let streams = pool.config().for_streams().map(Pool::new);
+        if let Some(streams) = &streams {
+            pool.set_for_streams(Rc::clone(streams));
+        }
+        let features = features(streams.is_some());
         Ok(Poll {
             registry,
             sockets: Vec::new(),
             requests: Requests::new(),
             pool,
+            streams,
             ended: VecDeque::new(),
             ready: VecDeque::new(),
             next_turn: Vec::new(),
@@ -109,7 +117,7 @@ impl Poll {
             since_wait: 0,
             this_turn: 0,
             accepted: 0,
-            report: Report { backend: Backend::Poll, why: why.to_owned(), features: features() },
+            report: Report { backend: Backend::Poll, why: why.to_owned(), features },
         })
     }
 
@@ -485,7 +493,7 @@ impl Poll {
     }
 }
 
-fn features() -> Vec<Feature> {
+fn features(has_large: bool) -> Vec<Feature> {
     let system = if cfg!(target_os = "linux") { "edge-triggered epoll" } else { "edge-triggered kqueue" };
     vec![
         Feature { name: system, used: true, why: "each socket is registered once, for both directions".to_owned() },
@@ -495,6 +503,11 @@ fn features() -> Vec<Feature> {
             why: "an operation waits for readiness only if the system has nothing for it; after a short receive, no \
                   second one is tried"
                 .to_owned(),
+        },
+        Feature {
+            name: "large buffers for streams",
+            used: has_large,
+            why: if has_large { "one call receives up to 64 KiB" } else { "the pool is smaller than 1 MiB" }.to_owned(),
         },
     ]
 }

@@ -40,7 +40,7 @@ impl BufRing {
 
     /// Buffers for streams, if the kernel knows well enough how to fill them piece by piece.
     pub(super) fn in_pieces(ring: &IoUring, pool: &Pool, known: bool, report: &mut Report) -> Option<BufRing> {
-        let (pieces, why) = match pool.config().in_pieces() {
+        let (pieces, why) = match pool.config().for_streams() {
             _ if !known => (None, "the kernel does not know them well enough (Linux 6.17)".to_owned()),
             None => (None, "the pool is smaller than 1 MiB".to_owned()),
             Some(config) => match BufRing::offer(ring, Pool::new(config), PIECES, PIECE_BY_PIECE) {
