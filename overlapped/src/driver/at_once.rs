@@ -16,7 +16,8 @@ impl Driver {
     ///
     /// `None`: nothing was sent, and an operation is to send it. So it is while other sends of the
     /// socket are in flight, if the system takes nothing or refuses (the operation is told why),
-    /// and where an operation costs less: on io_uring, when the turn has brought much. On a
+    /// and where an operation costs less: on io_uring, when the turn has brought much, unless this
+    /// is 16 KiB or more. On a
     /// simulated network the seed decides.
     ///
     /// ```

@@ -238,6 +238,12 @@ impl Outbox {
         gather
     }
 
+    /// Whether all that is queued are private packets that no newer one can replace, and nothing is
+    /// in flight.
+    pub(crate) fn is_own(&self) -> bool {
+        self.in_flight == 0 && self.positions.is_empty() && self.latest.is_none()
+    }
+
     /// Its private bytes, if they are all that is queued, nothing is in flight, and the session is
     /// in no group.
     #[inline]

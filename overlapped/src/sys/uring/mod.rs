@@ -315,10 +315,11 @@ impl Uring {
         }
     }
 
-    /// Sends at once what the socket takes without a wait, if this turn has brought little.
+    /// Sends at once what the socket takes without a wait, if that is much or this turn has brought
+    /// little.
     #[inline]
     pub(crate) fn send_at_once(&mut self, handle: &Handle, bytes: &[u8]) -> Option<Result<usize, i32>> {
-        self.spot.send(handle, bytes, 0)
+        self.spot.send(handle, bytes, 0).or_else(|| on_the_spot::send_large(handle, bytes))
     }
 
     /// Whether all of these starts may be sends that are made at once.

@@ -1,17 +1,21 @@
-//! Small sends that are made at once, by a system call, when a turn has brought little.
+//! Sends that are made at once, by a system call: small ones when a turn has brought little, and
+//! large ones.
 //!
 //! A send through the ring ends as it is submitted, and that ends the wait of the same call. So a
 //! server that answers one message a turn would enter the ring twice for it. When a turn brings
-//! much, one call submits all its sends, and the ring is cheaper.
+//! much, one call submits all its sends, and the ring is cheaper. Beside a large send the call is
+//! nothing: what it is worth is that the bytes are still in the processor's cache.
 
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 
 use super::super::{bare, handle::Handle};
 
 /// The most completions of a turn that has brought little, and the most sends in it.
 const FEW: usize = 4;
-/// The largest send that is made at once.
+/// The largest small send.
 const MOST_BYTES: usize = 4 * 1024;
+/// The smallest large one.
+const LARGE_BYTES: usize = 16 * 1024;
 
 #[derive(Default)]
 pub(super) struct OnTheSpot {
@@ -39,7 +43,8 @@ impl OnTheSpot {
         self.left
     }
 
-    /// Sends at once what the socket takes without a wait. `None`: it is to go through the ring.
+    /// Sends a little at once, if the turn may and the socket takes it without a wait. `None`: it is
+    /// to go through the ring.
     #[inline]
     pub(super) fn send(&mut self, handle: &Handle, bytes: &[u8], flags: i32) -> Option<Result<usize, i32>> {
         if self.left == 0 || bytes.len() > MOST_BYTES {
@@ -47,13 +52,26 @@ impl OnTheSpot {
         }
         let Handle::System(system) = handle else { return None };
         self.left -= 1;
-        let fd = system.socket.as_raw_fd();
-        // SAFETY: the call only reads these bytes.
-        let sent = unsafe { bare::send(fd, bytes.as_ptr().cast(), bytes.len(), flags | libc::MSG_NOSIGNAL) };
-        match usize::try_from(sent) {
-            Ok(sent) => Some(Ok(sent)),
-            Err(_) => refused(),
-        }
+        send_now(system.socket.as_raw_fd(), bytes, flags)
+    }
+}
+
+/// Sends much at once, as far as the socket takes it without a wait. `None`: that is not much, or
+/// it is to go through the ring.
+pub(super) fn send_large(handle: &Handle, bytes: &[u8]) -> Option<Result<usize, i32>> {
+    match handle {
+        Handle::System(system) if bytes.len() >= LARGE_BYTES => send_now(system.socket.as_raw_fd(), bytes, 0),
+        _ => None,
+    }
+}
+
+#[inline]
+fn send_now(fd: RawFd, bytes: &[u8], flags: i32) -> Option<Result<usize, i32>> {
+    // SAFETY: the call only reads these bytes.
+    let sent = unsafe { bare::send(fd, bytes.as_ptr().cast(), bytes.len(), flags | libc::MSG_NOSIGNAL) };
+    match usize::try_from(sent) {
+        Ok(sent) => Some(Ok(sent)),
+        Err(_) => refused(),
     }
 }
 
