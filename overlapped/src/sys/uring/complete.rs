@@ -100,6 +100,10 @@ impl Uring {
     fn received_piece(&mut self, result: i32, buffer: Option<u16>, goes_on: bool) -> Result<Outcome, Failure> {
         match (result, buffer, &self.pieces) {
             (1.., Some(buffer), Some(pieces)) => Ok(Outcome::Packet(pieces.piece(buffer, result as usize, goes_on))),
+            (_, _, Some(pieces)) if -result == libc::ENOBUFS => {
+                pieces.ran_out();
+                Err(Failure::NoBuffer)
+            }
             // If nothing was taken, the buffer stays in the ring.
             _ => nothing_pooled(result),
         }
