@@ -5,7 +5,8 @@ use super::local::{LocalGroup, News};
 use super::{Group, membership};
 use crate::limits::SlowConsumer;
 use crate::outbox::TakeLimits;
-use crate::session::{close, holds::Hold, id::SessionId, reading, reason::CloseReason, send};
+use crate::session::send::{self, NewsSender};
+use crate::session::{close, holds::Hold, id::SessionId, reading, reason::CloseReason};
 use crate::shard::state::ShardState;
 
 /// Queues the news of all groups for their members. Returns whether any group had news.
@@ -78,8 +79,9 @@ fn meter_depths(state: &mut ShardState, group: u32) {
 /// Queues the news of one group for its members.
 fn fan_out_one(state: &mut ShardState, group: u32, news: News) {
     let (high, shard) = (state.limits.high(), state.shard);
-    let ShardState { sessions, groups, limits, send_memory, driver, timers, .. } = state;
-    let take = TakeLimits::new(groups.upto(), limits.outbox);
+    let ShardState { sessions, groups, limits, send_memory: memory, driver, timers, meter, traffics, .. } = state;
+    let limits = TakeLimits::new(groups.upto(), limits.outbox);
+    let mut sender = NewsSender { limits, memory, driver, timers, meter: meter.as_deref(), traffics };
     let mut slow = std::mem::take(&mut groups.slow);
     let Some(local) = groups.local().at(group) else { return };
     for withheld in local.withheld.iter().filter(|withheld| withheld.id.shard() == shard) {
@@ -100,7 +102,7 @@ fn fan_out_one(state: &mut ShardState, group: u32, news: News) {
         // While the session is at hand: all that it has is counted. Others wait for what their
         // other groups have, or for what becomes of them.
         if is_of_one_group && !is_slow && record.is_ready() {
-            send::send_some(id, record, take, groups.local(), send_memory, driver, timers);
+            sender.send(id, record, groups.local());
         } else if !record.sending && has_queued {
             to_send.add(*slot, record);
         }

@@ -4,6 +4,7 @@
 mod at_once;
 mod datagrams;
 mod metering;
+mod news;
 
 use overlapped::{Driver, Error, Op, buf::AnyBuf, buf::Packet, driver::OpId, driver::SocketId};
 
@@ -11,13 +12,13 @@ use self::at_once::{Tried, read_again, send_own};
 use self::datagrams::{queue_datagrams, taken_by_port};
 pub(super) use self::metering::meter_queued;
 use self::metering::{meter_sent, meter_wire};
+pub(crate) use self::news::NewsSender;
 
-use super::{away, holds::Hold, id::SessionId, reading, reason::CloseReason, table::Record, timers::Timers};
+use super::{away, holds::Hold, id::SessionId, reading, reason::CloseReason};
 use crate::codec::{Codec, Frame, FrameError, Framing};
 use crate::error::SendError;
-use crate::group::local::LocalGroups;
 use crate::limits::SlowConsumer;
-use crate::outbox::{TakeLimits, Taken, memory::SendMemory};
+use crate::outbox::{TakeLimits, Taken};
 use crate::shard::state::{ShardState, submit, token};
 use crate::task::executor::Executor;
 
@@ -249,27 +250,6 @@ fn send_through_transport(state: &mut ShardState, slot: u32, stamp: u64) {
     }
     // Queueing a broadcast does not start the write timeout, so the send does.
     timers.bytes_queued(slot, &record.activity);
-}
-
-/// Starts a send for a session that has none in flight and is not closing. Says whether there was
-/// something that it may be sent now.
-#[inline]
-pub(crate) fn send_some(
-    id: SessionId,
-    record: &mut Record,
-    limits: TakeLimits,
-    groups: &LocalGroups,
-    memory: &mut SendMemory,
-    driver: &mut Driver,
-    timers: &mut Timers,
-) -> bool {
-    let Some(outbox) = record.outbox.get().filter(|outbox| outbox.has_queued()) else { return false };
-    let Some(taken) = outbox.take(id, limits, groups, memory) else { return false };
-    outbox.send = start(driver, record.socket, id.slot(), taken).map(|send| (send, 0));
-    record.sending = true;
-    // Queueing a broadcast does not start the write timeout, so the send does.
-    timers.bytes_queued(id.slot(), &record.activity);
-    true
 }
 
 /// Sends everything queued with a stamp up to `stamp`, even while a send is in flight. For a
