@@ -11,7 +11,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use super::super::{bare, handle::Handle};
 
 /// The most completions of a turn that has brought little, and the most sends in it.
-const FEW: usize = 4;
+const FEW: usize = 16;
 /// The largest small send.
 const MOST_BYTES: usize = 4 * 1024;
 /// The smallest large one.
