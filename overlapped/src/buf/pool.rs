@@ -64,8 +64,8 @@ impl PoolConfig {
         usize::from(self.buffers) * self.buffer_bytes as usize
     }
 
-    /// The large buffers for streams that a driver with this pool may have: at most as many bytes as
-    /// the pool, so that they are not what a small pool mostly consists of.
+    /// The large buffers for streams that a driver with this pool may have: at most as many bytes
+    /// as the pool, so that they are not what a small pool mostly consists of.
     pub(crate) fn for_streams(&self) -> Option<PoolConfig> {
         let streams = PoolConfig { buffers: STREAM_BUFFERS, buffer_bytes: STREAM_BUFFER_BYTES };
         (self.bytes() >= streams.bytes()).then_some(streams)

@@ -26,8 +26,8 @@ use crate::task::executor::Executor;
 /// costs less to copy a shorter one than to keep its buffer.
 const LEAST_SENT_ON: usize = 8192;
 
-/// So much is sent as soon as it is queued, while it is in the processor's cache, and not at the end
-/// of the turn.
+/// So much is sent as soon as it is queued, while it is in the processor's cache, and not at the
+/// end of the turn.
 const SENT_EARLY: usize = 64 * 1024;
 
 /// The most memory for making frames that is kept.
@@ -123,7 +123,8 @@ fn queue_as(state: &mut ShardState, id: SessionId, packet: &[u8], issued: Issued
     if !may_drop {
         outbox.allow_appending(limits.high());
     }
-    let is_free = pushed.len >= SENT_EARLY && outbox.is_own();
+    // What is in flight can not be dropped.
+    let is_free = pushed.len >= SENT_EARLY && !may_drop && outbox.is_own();
     timers.bytes_queued(id.slot(), &record.activity);
     if let Some(meter) = meter {
         meter_queued(meter, record);

@@ -10,6 +10,7 @@
 
 mod attempt;
 mod connect;
+mod features;
 mod registry;
 mod renew;
 mod sockets;
@@ -28,7 +29,7 @@ use crate::error::{Action, Error};
 use crate::flags::{Direction, Flags, ShutdownHow};
 use crate::id::OpId;
 use crate::options::BackendOptions;
-use crate::report::{Backend, Feature, Report};
+use crate::report::{Backend, Report};
 use crate::table::grow;
 use crate::time::Time;
 use crate::wake::WakeHandle;
@@ -97,7 +98,7 @@ impl Poll {
         if let Some(streams) = &streams {
             pool.set_for_streams(Rc::clone(streams));
         }
-        let features = features(streams.is_some());
+        let features = features::features(streams.is_some());
         Ok(Poll {
             registry,
             sockets: Vec::new(),
@@ -491,23 +492,4 @@ impl Poll {
         }
         None
     }
-}
-
-fn features(has_large: bool) -> Vec<Feature> {
-    let system = if cfg!(target_os = "linux") { "edge-triggered epoll" } else { "edge-triggered kqueue" };
-    vec![
-        Feature { name: system, used: true, why: "each socket is registered once, for both directions".to_owned() },
-        Feature {
-            name: "operation first",
-            used: true,
-            why: "an operation waits for readiness only if the system has nothing for it; after a short receive, no \
-                  second one is tried"
-                .to_owned(),
-        },
-        Feature {
-            name: "large buffers for streams",
-            used: has_large,
-            why: if has_large { "one call receives up to 64 KiB" } else { "the pool is smaller than 1 MiB" }.to_owned(),
-        },
-    ]
 }

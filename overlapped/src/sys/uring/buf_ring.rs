@@ -177,8 +177,8 @@ impl Drop for BufRing {
     }
 }
 
-/// How many buffers are in a ring. The kernel takes them in the order in which they were offered: if
-/// all of them were in it, each would be out of the processor's cache before it is taken again.
+/// How many buffers are in a ring. The kernel takes them in the order in which they were offered:
+/// if all were in it, each would be out of the processor's cache before it is taken again.
 struct Share {
     /// So many are to be in it. All in the beginning.
     most: u16,

@@ -43,8 +43,8 @@ impl OnTheSpot {
         self.left
     }
 
-    /// Sends a little at once, if the turn may and the socket takes it without a wait. `None`: it is
-    /// to go through the ring.
+    /// Sends a little at once, if the turn may and the socket takes it without a wait. `None`: it
+    /// is to go through the ring.
     #[inline]
     pub(super) fn send(&mut self, handle: &Handle, bytes: &[u8], flags: i32) -> Option<Result<usize, i32>> {
         if self.left == 0 || bytes.len() > MOST_BYTES {
