@@ -14,9 +14,10 @@ use crate::worker;
 const MOST_REPLICAS: usize = 5;
 
 impl Nats {
-    /// Connects, for at most about 5 s. If NATS cannot be reached, the node is made all the same,
-    /// with a line in the log: its server goes on alone, and the connection is tried again until
-    /// there is one. What can only be mended by a person is an error.
+    /// Connects, for about 5 s; a JetStream that does not answer takes a node with a
+    /// [directory](Nats::directory) up to 4 s more. If NATS cannot be reached, the node is made all
+    /// the same, with a line in the log: its server goes on alone, and the connection is tried
+    /// again until there is one. What can only be mended by a person is an error.
     ///
     /// # Errors
     /// A setting is unusable, a file cannot be read, NATS does not let the user in, there is no TLS

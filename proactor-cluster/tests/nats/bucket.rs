@@ -48,7 +48,13 @@ fn a_bucket_that_cannot_keep_keys_is_refused_with_the_setting_and_what_to_do() {
     ];
     for (setting, value) in settings {
         create(&broker, setting, setting, value.clone());
-        let error = Nats::new(broker.url()).prefix(setting).node("a").directory(1).connect().unwrap_err();
+        let mut fault = None;
+        // It goes on without an answer that takes too long.
+        wait_until("the bucket to be looked at", || {
+            fault = Nats::new(broker.url()).prefix(setting).node("a").directory(1).connect().err();
+            fault.is_some()
+        });
+        let error = fault.unwrap();
         let text = error.to_string();
         assert!(matches!(error, ConnectError::Bucket { .. }), "{text}");
         assert!(text.contains(&format!("KV_{setting} has {setting} = {value}")), "{text}");

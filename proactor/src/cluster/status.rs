@@ -71,7 +71,8 @@ impl Status {
             ends: flags & ENDS != 0,
             shards: u16::from_be_bytes(*shards),
             sessions: u32::from_be_bytes(*sessions),
-            keys: number()?,
+            // An earlier version does not tell.
+            keys: number().unwrap_or(0),
             uptime,
             lag,
         })
@@ -92,6 +93,8 @@ mod tests {
         assert_eq!(Status::parse(&bytes), Some(status));
         assert_eq!(Status::parse(&Status::default().encode()), Some(Status::default()));
         assert_eq!(Status::parse(&[&bytes[..], b"of a later version"].concat()), Some(status));
-        assert!((0..bytes.len()).all(|len| Status::parse(&bytes[..len]).is_none()));
+        let shorter = bytes.len() - 8;
+        assert_eq!(Status::parse(&bytes[..shorter]), Some(Status { keys: 0, ..status }), "of an earlier version");
+        assert!((0..shorter).all(|len| Status::parse(&bytes[..len]).is_none()));
     }
 }

@@ -22,8 +22,8 @@ impl<M> Handle<M> {
     }
 
     /// How many keys sessions have on all nodes of the [cluster](crate::cluster): those of this
-    /// server now, and what each other node that is alive told last, at most 2 s ago. A key that
-    /// several nodes share counts on each. Nobody is asked, and no record is read.
+    /// server now, and what each other node told last: at most 2 s ago, or 10 s if it is silent. A
+    /// key that several nodes share counts on each. Nobody is asked, and no record is read.
     ///
     /// Without a cluster, [`keys`](Handle::keys).
     pub fn keys_anywhere(&self) -> usize {

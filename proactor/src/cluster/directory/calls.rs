@@ -19,15 +19,22 @@ pub(super) struct Calls {
     farewell: Arc<Farewell>,
     /// About keys.
     in_flight: usize,
+    /// Others have waited for longer than who asks now.
+    is_held: bool,
 }
 
 impl Calls {
     pub(super) fn new(records: Arc<dyn Records>, inbox: &Arc<Inbox>, farewell: &Arc<Farewell>) -> Calls {
-        Calls { records, inbox: Arc::clone(inbox), farewell: Arc::clone(farewell), in_flight: 0 }
+        Calls { records, inbox: Arc::clone(inbox), farewell: Arc::clone(farewell), in_flight: 0, is_held: false }
     }
 
     pub(super) fn has_room(&self) -> bool {
-        self.in_flight < MOST_IN_FLIGHT
+        self.in_flight < MOST_IN_FLIGHT && !self.is_held
+    }
+
+    /// Whether there is to be no room for who asks next.
+    pub(super) fn hold(&mut self, is_held: bool) {
+        self.is_held = is_held;
     }
 
     /// An answer has come.

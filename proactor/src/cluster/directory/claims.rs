@@ -155,7 +155,7 @@ impl Claims {
         while context.calls.has_room()
             && let Some(key) = self.waiting.take_first()
         {
-            self.step(&key, context);
+            self.step_now(&key, context);
         }
     }
 
@@ -170,7 +170,14 @@ impl Claims {
         self.entries.retain(|_, entry| entry.owned.is_some() || entry.work.is_some());
     }
 
+    /// Goes on with a key, which makes no call while others wait to make one.
     fn step(&mut self, key: &Bytes, context: &mut Context<'_>) {
+        context.calls.hold(!self.waiting.is_empty());
+        self.step_now(key, context);
+        context.calls.hold(false);
+    }
+
+    fn step_now(&mut self, key: &Bytes, context: &mut Context<'_>) {
         let Some(Entry { owned, work }) = self.entries.get_mut(key) else { return };
         let rest = work.as_mut().map_or(Rest::Done, |work| work.advance(key, owned, context));
         let alarm = match rest {

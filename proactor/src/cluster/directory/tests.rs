@@ -117,12 +117,17 @@ impl Node {
     }
 
     fn log_in(&self, user: &str) {
+        self.begin(user);
+        self.turn();
+    }
+
+    /// A session logs in, which is heard in the next turn.
+    fn begin(&self, user: &str) {
         let mut ids = self.sessions.ids.lock().unwrap();
         let id = SessionId::new(0, Key::new(ids.len() as u32, 1));
         ids.insert(user.to_owned().into(), id);
         drop(ids);
         self.keys.login(Login { key: user.to_owned().into(), id, ticket: 1, if_taken: IfTaken::Refuse, from: None });
-        self.turn();
     }
 
     fn told(&self) -> Vec<Notice> {
@@ -182,9 +187,8 @@ fn a_record_that_cannot_be_deleted_is_tried_again_after_a_pause_and_not_at_once(
     // Two calls every two seconds in the end, and the lease's.
     assert!((8..40).contains(&later), "{later} calls in ten seconds");
 }
-/// One with as many calls as it makes, and two logins that wait for a place.
-fn busy() -> Node {
-    let mut node = Node::new();
+/// Has it make as many calls as it may, and two logins wait for a place.
+fn make_busy(node: &mut Node) {
     for number in 0..512 {
         node.log_in(&format!("m{number:03}"));
     }
@@ -192,24 +196,33 @@ fn busy() -> Node {
     node.now = node.now + Duration::from_millis(1);
     node.log_in("a");
     assert_eq!(node.records.0.lock().unwrap().len(), 512);
-    node
+}
+
+/// Answers a claim of one of the 512.
+fn answer_claim(node: &Node) {
+    let Some((name, Call::Put(_, done))) = node.records.take() else { panic!("a claim") };
+    assert!(name.starts_with("u/m"), "{name}");
+    done(Ok(Revision(2)));
 }
 
 #[test]
 fn logins_that_wait_go_on_in_the_order_in_which_they_came() {
-    let node = busy();
-    for next in ["u/z", "u/a"] {
-        let Some((name, Call::Put(_, done))) = node.records.take() else { panic!("a claim") };
-        assert!(name.starts_with("u/m"), "{name}");
-        done(Ok(Revision(2)));
+    let mut node = Node::new();
+    make_busy(&mut node);
+    for next in ["u/z", "u/a", "u/new1", "u/new2"] {
+        answer_claim(&node);
+        // Who comes in the turn that hears the answer does not overtake.
+        if next == "u/z" {
+            ["new1", "new2"].iter().for_each(|user| node.begin(user));
+        }
         node.turn();
         assert_eq!(node.records.0.lock().unwrap().back().map(|(name, _)| name.clone()).as_deref(), Some(next));
     }
 }
 
-#[test]
-fn a_login_that_gets_no_place_in_time_is_answered_all_the_same() {
-    let mut node = busy();
+/// Checks that these users, and nobody else, are told that the records cannot be reached, and when.
+#[track_caller]
+fn expect_late(node: &mut Node, users: &[&str]) {
     let of_first = Time::ZERO + 2 * LEASE;
     let until = of_first + Duration::from_millis(1);
     while node.now < until {
@@ -225,12 +238,37 @@ fn a_login_that_gets_no_place_in_time_is_answered_all_the_same() {
             node.turn();
         }
     }
-    let told = node.told();
-    let is_of = |user: &str, notice: &Notice| {
+    let mut told = node.told();
+    for user in users {
         let id = node.sessions.find(user.as_bytes()).unwrap();
-        *notice == Notice::Identified { id, ticket: 1, result: Err(IdentifyError::Unreachable) }
-    };
-    assert!(told.len() == 2 && is_of("z", &told[0]) && is_of("a", &told[1]), "{told:?}");
+        let late = Notice::Identified { id, ticket: 1, result: Err(IdentifyError::Unreachable) };
+        let at = told.iter().position(|notice| *notice == late).unwrap_or_else(|| panic!("{user}: {told:?}"));
+        told.remove(at);
+    }
+    assert!(told.is_empty(), "{told:?}");
+}
+
+#[test]
+fn a_login_that_gets_no_place_in_time_is_answered_all_the_same() {
+    let mut node = Node::new();
+    make_busy(&mut node);
+    expect_late(&mut node, &["z", "a"]);
+}
+
+#[test]
+fn a_login_behind_another_job_of_its_key_is_answered_in_time_too() {
+    let mut node = Node::new();
+    node.log_in("ann");
+    let Some((_, Call::Put(_, done))) = node.records.take() else { panic!("a claim") };
+    done(Ok(Revision(2)));
+    node.turn();
+    assert_eq!(node.told().len(), 1);
+    make_busy(&mut node);
+    // Her connection breaks, and she is here again.
+    node.keys.left(Bytes::from_static(b"ann"));
+    node.begin("ann");
+    node.turn();
+    expect_late(&mut node, &["z", "a", "ann"]);
 }
 
 /// The next call, which deletes the lease.

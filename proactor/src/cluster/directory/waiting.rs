@@ -12,6 +12,10 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
+    pub(super) fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
     /// One that waits already keeps its place.
     pub(super) fn add(&mut self, key: &Bytes) {
         if !self.places.contains_key(key) {
@@ -49,6 +53,6 @@ mod tests {
         waiting.add(&Bytes::from_static(b"z"));
         assert_eq!(waiting.take_first().as_deref(), Some(&b"m"[..]));
         assert_eq!(waiting.take_first().as_deref(), Some(&b"z"[..]));
-        assert!(waiting.take_first().is_none() && waiting.places.is_empty() && waiting.order.is_empty());
+        assert!(waiting.take_first().is_none() && waiting.places.is_empty() && waiting.is_empty());
     }
 }

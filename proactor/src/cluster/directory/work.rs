@@ -149,14 +149,52 @@ impl Work {
         (self.known, self.paused) = (Known::Nothing, None);
     }
 
-    /// Goes on until it has to rest.
+    /// Goes on until it has to rest, but not longer than the first login waits for its answer.
     pub(super) fn advance(&mut self, key: &Bytes, owned: &mut Option<Owned>, context: &mut Context<'_>) -> Rest {
+        if self.calling.is_some() {
+            return Rest::Called;
+        }
+        self.refuse_late(key, context);
+        let rest = self.go_on(key, owned, context);
+        // They came in this order.
+        let mut limits =
+            self.jobs.iter().filter_map(|job| if let Job::Login(_, until) = job { Some(*until) } else { None });
+        let limit = limits.next().unwrap_or(Time::MAX);
+        match rest {
+            Rest::NoRoom(until) => Rest::NoRoom(until.min(limit)),
+            Rest::Blocked(until) => Rest::Blocked(until.min(limit)),
+            Rest::Pause(until) => Rest::Pause(until.min(limit)),
+            Rest::Called | Rest::Done => rest,
+        }
+    }
+
+    /// Answers the logins whose time is over, wherever they stand.
+    fn refuse_late(&mut self, key: &Bytes, context: &mut Context<'_>) {
+        let now = context.now;
+        let is_late = |job: &Job| matches!(job, Job::Login(_, until) if *until <= now);
+        let was_first = self.jobs.front().is_some_and(is_late);
+        self.jobs.retain(|job| {
+            let Job::Login(login, until) = job else { return true };
+            let is_late = *until <= now;
+            if is_late && context.local.has(key, login.id) {
+                context.outgoing.notices.push(answer(login, Err(IdentifyError::Unreachable)));
+            }
+            !is_late
+        });
+        if was_first {
+            // It may have been written all the same.
+            (self.known, self.paused) = (Known::Nothing, None);
+            (self.tries, self.has_conflicted) = (0, false);
+            self.settle();
+        }
+    }
+
+    fn go_on(&mut self, key: &Bytes, owned: &mut Option<Owned>, context: &mut Context<'_>) -> Rest {
         loop {
             if self.calling.is_some() {
                 return Rest::Called;
             }
-            let is_late = matches!(self.jobs.front(), Some(Job::Login(_, until)) if *until <= context.now);
-            if let Some(until) = self.paused.filter(|until| *until > context.now && !is_late) {
+            if let Some(until) = self.paused.filter(|until| *until > context.now) {
                 return Rest::Pause(until);
             }
             self.paused = None;
@@ -168,9 +206,9 @@ impl Work {
                     }
                     return Rest::Done;
                 }
-                Some(Job::Login(login, until)) => {
-                    let (login, until) = (login.clone(), *until);
-                    self.log_in(key, &login, until, owned, context)
+                Some(Job::Login(login, _)) => {
+                    let login = login.clone();
+                    self.log_in(key, &login, owned, context)
                 }
                 Some(Job::Settle) => self.bring_in_line(key, owned, context),
             };
@@ -190,7 +228,6 @@ impl Work {
         &mut self,
         key: &Bytes,
         login: &Login,
-        until: Time,
         owned: &mut Option<Owned>,
         context: &mut Context<'_>,
     ) -> Result<(), Rest> {
@@ -198,20 +235,9 @@ impl Work {
             self.end_job();
             return Ok(());
         }
-        if context.now >= until {
-            context.outgoing.notices.push(answer(login, Err(IdentifyError::Unreachable)));
-            self.end_job();
-            // It may have been written all the same.
-            self.known = Known::Nothing;
-            self.settle();
-            return Ok(());
-        }
         let shares = login.if_taken == IfTaken::Share;
         let is_shared = shares && owned.as_ref().is_none_or(|owned| owned.is_shared);
         match self.claim(key, login.id, is_shared, Manner::As(login.if_taken), login.from, context) {
-            Err(Stop::Rest(Rest::Blocked(_))) => Err(Rest::Blocked(until)),
-            Err(Stop::Rest(Rest::NoRoom(_))) => Err(Rest::NoRoom(until)),
-            Err(Stop::Rest(Rest::Pause(next))) => Err(Rest::Pause(next.min(until))),
             Err(Stop::Rest(rest)) => Err(rest),
             Err(Stop::Refused(why)) => {
                 context.outgoing.notices.push(answer(login, Err(why)));
