@@ -150,7 +150,11 @@ impl Driver {
     /// A multishot receive waits for a pooled buffer.
     pub(super) fn starve(&mut self, slot: u32) {
         self.operations[slot].stage = Stage::Parked;
-        self.starvations += 1;
+        // Of the large buffers not all are offered at a time. While any are free, nothing starves.
+        let has_large = self.operations[slot].kind == OpKind::RecvMulti && self.pool.for_streams().has_free();
+        if !has_large && !self.pool.has_free() {
+            self.starvations += 1;
+        }
         // Forgets those that were cancelled when they may be half of the list. Looking for them
         // costs no more than they did.
         if self.starved.len() >= 2 * self.operations.len() {

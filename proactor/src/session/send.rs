@@ -30,6 +30,10 @@ const LEAST_SENT_ON: usize = 8192;
 /// end of the turn.
 const SENT_EARLY: usize = 64 * 1024;
 
+/// The most bytes that a turn sends before its end. A task whose peer takes everything would
+/// otherwise never wait for room, and hold the shard.
+const MOST_EARLY: usize = 4 << 20;
+
 /// The most memory for making frames that is kept.
 const KEPT_FRAME_BYTES: usize = 64 * 1024;
 
@@ -83,7 +87,7 @@ enum Issued {
 #[inline(never)]
 fn queue_as(state: &mut ShardState, id: SessionId, packet: &[u8], issued: Issued) -> Result<(), SendError> {
     let ShardState { sessions, groups, timers, limits, outboxes, send_memory, frame: memory, .. } = state;
-    let ShardState { directory, tasks, meter, .. } = state;
+    let ShardState { directory, tasks, meter, sent_early, .. } = state;
     let limit = limits.outbox;
     let (record, to_send) =
         sessions.open_to_send(id).filter(|(record, _)| record.ends.takes_more()).ok_or(SendError::Closed)?;
@@ -129,15 +133,18 @@ fn queue_as(state: &mut ShardState, id: SessionId, packet: &[u8], issued: Issued
     if let Some(meter) = meter {
         meter_queued(meter, record);
     }
-    let is_early = is_free && !record.sending && !record.has_transport();
+    let is_early = is_free && !record.sending && !record.has_transport() && *sent_early < MOST_EARLY;
     if !is_early && !record.will_send() {
         to_send.add(id.slot(), record);
     }
-    if pushed.len >= limits.high() {
-        hold_reading(state, id.slot());
-    }
+    let (mut len, high) = (pushed.len, limits.high());
     if is_early {
+        *sent_early += len;
         send_queued(state, id.slot());
+        len = state.sessions.at_mut(id.slot()).and_then(|record| record.outbox.get()).map_or(0, |outbox| outbox.len());
+    }
+    if len >= high {
+        hold_reading(state, id.slot());
     }
     Ok(())
 }

@@ -183,6 +183,7 @@ impl<H: Handler> Shard<H> {
             }
             state.groups.begin_turn();
             state.turn = state.turn.wrapping_add(1);
+            state.sent_early = 0;
             let told = self.directory.phase();
             (told, self.has_news(state, told))
         };
@@ -214,6 +215,7 @@ impl<H: Handler> Shard<H> {
             completions += 1;
             busy = true;
             self.completed(completion);
+            self.logic.state().drain.look_again();
         }
         if self.is_watched {
             self.watch_turn(busy, completions);

@@ -111,6 +111,8 @@ pub(crate) struct ShardState {
     /// The PROXY protocol headers of sessions, by slot.
     pub(crate) proxy_headers: HashMap<u32, Box<ProxyHeader>>,
     pub(crate) send_memory: SendMemory,
+    /// Bytes of this turn that were sent before its end.
+    pub(crate) sent_early: usize,
     /// Where codecs make frames that are not a header and the packet.
     pub(crate) frame: Vec<u8>,
     pub(crate) attempts: Attempts,
@@ -174,6 +176,7 @@ impl ShardState {
             connections: 0,
             proxy_headers: HashMap::new(),
             send_memory: SendMemory::default(),
+            sent_early: 0,
             frame: Vec::new(),
             attempts,
             tasks,

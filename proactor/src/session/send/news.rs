@@ -36,14 +36,19 @@ impl NewsSender<'_> {
             if let Some(meter) = self.meter {
                 meter_sent(meter, record, (self.traffics, id.slot()), sent, None);
             }
-            if let Some(outbox) = record.outbox.get() {
+            let left = record.outbox.get().map_or(0, |outbox| {
                 outbox.sent(sent);
-            }
+                outbox.len()
+            });
+            timers.bytes_taken(id.slot(), &record.activity, left > 0);
             return;
         }
         let op = rest(record.socket, taken, sent);
         outbox.send = submit(driver, op, token::of(token::SEND, id.slot())).map(|send| (send, sent as u64));
         record.sending = true;
+        if sent > 0 {
+            timers.bytes_taken(id.slot(), &record.activity, true);
+        }
         // Queueing a broadcast does not start the write timeout, so the send does.
         timers.bytes_queued(id.slot(), &record.activity);
     }

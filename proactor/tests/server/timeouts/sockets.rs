@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use proactor::codec::Lines;
-use proactor::{Builder, CloseReason, Flow, Handler, Listener, NoMessage, Server, Session, SessionId, Timeouts};
+use proactor::{Builder, CloseReason, Flow, Group, Handler, Listener, NoMessage, Server, Session, SessionId, Timeouts};
 
 use crate::harness::{PATIENCE, address_of, backends, connect, exchange, read_end};
 
@@ -80,6 +80,58 @@ fn a_silent_session_is_idle() {
             read_end(&silent);
         },
     );
+}
+
+/// The first packet makes a session a member of a group that gets news all the time.
+#[derive(Clone)]
+struct News {
+    closed: mpsc::Sender<CloseReason>,
+}
+
+impl Handler for News {
+    type State = Option<Group>;
+    type Message = NoMessage;
+
+    fn connected(&mut self, _: &Session) -> Option<Group> {
+        None
+    }
+
+    fn received(&mut self, session: &Session, group: &mut Option<Group>, _: &[u8]) -> Flow {
+        let news = session.handle().group("news").unwrap();
+        session.join(&news).unwrap();
+        *group = Some(news);
+        session.after(Duration::from_millis(50), 0).unwrap();
+        Flow::Continue
+    }
+
+    fn timer(&mut self, session: &Session, group: &mut Option<Group>, token: u64) {
+        group.as_ref().unwrap().broadcast(b"news").unwrap();
+        session.after(Duration::from_millis(50), token).unwrap();
+    }
+
+    fn closed(&mut self, _: SessionId, _: Option<Group>, reason: &CloseReason) {
+        let _ = self.closed.send(*reason);
+    }
+}
+
+#[test]
+fn a_member_that_only_listens_to_a_busy_group_is_not_idle() {
+    for backend in backends() {
+        let (closed, reasons) = mpsc::channel();
+        let timeouts = Timeouts::new().idle(Duration::from_millis(500));
+        let builder = Server::builder().listen("127.0.0.1:0").shards(1).backend(Some(backend)).timeouts(timeouts);
+        let server = builder.start(News { closed }).unwrap();
+        let mut member = connect(address_of(&server));
+        member.write_all(b"join").unwrap();
+        let mut news = [0; 4];
+        member.read_exact(&mut news).unwrap();
+        for _ in 0..3 {
+            let silent = connect(address_of(&server));
+            assert_eq!(reasons.recv_timeout(PATIENCE), Ok(CloseReason::Idle));
+            read_end(&silent);
+            member.read_exact(&mut news).expect("it is open");
+        }
+    }
 }
 
 #[test]
