@@ -49,24 +49,27 @@ impl<H: Handler> Shard<H> {
     fn asked(&mut self, node: &Node, mail: NodeMail, ask: &Ask) {
         let (from, asks) = (mail.from, (mail.from, ask.ticket));
         let say = |answer: Answer<'_>| {
-            if let Err(why) = node.mail(from, MailKind::Sessions, &Letter::Answer(ask.ticket, answer).encode()) {
+            let said = node.mail(from, MailKind::Sessions, &Letter::Answer(ask.ticket, answer).encode());
+            if let Err(why) = &said {
                 tracing::debug!("node {from:016x} is not answered: {why}");
             }
+            said.is_ok()
         };
+        let refuse = |why| _ = say(Answer::Refused(why));
         let hand_overs = &self.directory.hand_overs;
         let longest = node.longest_mail().saturating_sub(PART_HEAD);
-        if hand_overs.answer(&ask.token, asks, ask.at, longest, say).is_some() || hand_overs.is_fetched(&ask.token) {
+        if hand_overs.answer(&ask.token, asks, ask.at, longest, say) || hand_overs.is_fetched(&ask.token) {
             return;
         }
         let Ok(finding::Found::Here(id)) = finding::find(&self.directory, &ask.token) else {
-            return say(Answer::Refused(Afresh::Unknown));
+            return refuse(Afresh::Unknown);
         };
         if id.shard() != self.shard {
             return self.pass_on(id.shard(), mail);
         }
         match self.hand_over(id, ask, asks) {
             Ok(()) => _ = self.directory.hand_overs.answer(&ask.token, asks, ask.at, longest, say),
-            Err(Some(afresh)) => say(Answer::Refused(afresh)),
+            Err(Some(afresh)) => refuse(afresh),
             Err(None) => {}
         }
     }

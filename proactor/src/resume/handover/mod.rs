@@ -22,6 +22,7 @@ use overlapped::Time;
 
 use self::letter::Answer;
 use super::token::{Name, Token};
+use super::wire::Afresh;
 use crate::session::id::SessionId;
 
 /// The longest session that is handed over.
@@ -72,8 +73,9 @@ struct Gone {
     /// The node that asked last, and its ticket.
     to: (u64, u64),
     packed: Option<Bytes>,
-    /// Its last part has left.
-    is_given: bool,
+    /// How often its last part has left, or leaves at this moment. The node that it is for has it
+    /// from the first time on.
+    lasts: u32,
     hold_until: Time,
     known_until: Time,
 }
@@ -90,7 +92,7 @@ impl HandOvers {
             return own.is(token).then_some(Whereabouts::Here(*id));
         }
         let gone = table.gone.get(&table.number(token)?)?;
-        Some(match gone.is_given || gone.packed.is_none() {
+        Some(match gone.lasts > 0 || gone.packed.is_none() {
             true => Whereabouts::At(gone.to.0),
             false => Whereabouts::Packed,
         })
@@ -139,7 +141,7 @@ impl HandOvers {
                 tokens: tokens.iter().map(Token::name).collect(),
                 to,
                 packed: Some(packed.into()),
-                is_given: false,
+                lasts: 0,
                 hold_until,
                 known_until: hold_until + window,
             },
@@ -151,43 +153,52 @@ impl HandOvers {
         }
     }
 
-    /// What to answer to a node that asks for a session that went from here. `None`: it did not.
-    /// `longest` is the most that the answer may have.
-    pub(crate) fn answer<R>(
+    /// Answers a node that asks for a session that went from here. Says whether it did. `longest` is
+    /// the most that the answer may have, and `say` says whether it has left.
+    pub(crate) fn answer(
         &self,
         token: &Token,
         asks: (u64, u64),
         at: u32,
         longest: usize,
-        say: impl FnOnce(Answer<'_>) -> R,
-    ) -> Option<R> {
-        let (number, bytes) = {
-            let table = &mut *self.lock();
-            let gone = table.number(token).and_then(|number| table.gone.get_mut(&number))?;
-            if gone.to != asks && !gone.is_given && gone.packed.is_some() {
-                gone.to = asks;
-            }
-            match &gone.packed {
-                Some(packed) if gone.to == asks => (gone.to.0, Some(packed.clone())),
-                _ => (gone.to.0, None),
-            }
+        say: impl FnOnce(Answer<'_>) -> bool,
+    ) -> bool {
+        let (number, packed, len) = {
+            let mut table = self.lock();
+            let Some(number) = table.number(token) else { return false };
+            let Some(gone) = table.gone.get_mut(&number) else { return false };
+            let packed = gone.packed.clone().filter(|_| gone.lasts == 0 || gone.to == asks);
+            let Some(packed) = packed else {
+                let node = gone.to.0;
+                drop(table);
+                say(Answer::Elsewhere(node));
+                return true;
+            };
+            gone.to = asks;
+            let rest = packed.len().saturating_sub(at as usize);
+            let len = rest.min(MOST_PART).min(longest);
+            // Under the same lock as the choice of the node: from here on no other gets it.
+            gone.lasts += u32::from(len == rest && rest > 0);
+            (number, packed, len)
         };
-        let Some(packed) = bytes else { return Some(say(Answer::Elsewhere(number))) };
-        let total = u32::try_from(packed.len()).unwrap_or(u32::MAX);
         let rest = packed.get(at as usize..).unwrap_or_default();
-        let part = &rest[..rest.len().min(MOST_PART).min(longest)];
-        if part.len() == rest.len() {
-            self.last_part_leaves(token, asks);
+        if rest.is_empty() {
+            // Nobody who has parts of it asks for that.
+            say(Answer::Refused(Afresh::Unknown));
+            return true;
         }
-        Some(say(Answer::Part { total, at, bytes: part }))
+        let total = u32::try_from(packed.len()).unwrap_or(u32::MAX);
+        let has_left = say(Answer::Part { total, at, bytes: &rest[..len] });
+        if len == rest.len() && !has_left {
+            self.last_part_stays(number, asks);
+        }
+        true
     }
 
-    fn last_part_leaves(&self, token: &Token, to: (u64, u64)) {
-        let table = &mut *self.lock();
-        if let Some(gone) = table.number(token).and_then(|number| table.gone.get_mut(&number))
-            && gone.to == to
-        {
-            gone.is_given = true;
+    /// The last part was to leave, and did not.
+    fn last_part_stays(&self, number: u64, to: (u64, u64)) {
+        if let Some(gone) = self.lock().gone.get_mut(&number).filter(|gone| gone.to == to) {
+            gone.lasts = gone.lasts.saturating_sub(1);
         }
     }
 
@@ -196,7 +207,7 @@ impl HandOvers {
         let table = &mut *self.lock();
         if let Some(gone) = table.number(token).and_then(|number| table.gone.get_mut(&number))
             && gone.to.0 == node
-            && gone.is_given
+            && gone.lasts > 0
         {
             table.held -= gone.packed.take().map_or(0, |packed| packed.len());
         }
@@ -206,7 +217,7 @@ impl HandOvers {
     pub(crate) fn take_back(&self, token: &Token) -> Option<Bytes> {
         let table = &mut *self.lock();
         let number = table.number(token)?;
-        table.gone.get(&number).filter(|gone| !gone.is_given)?;
+        table.gone.get(&number).filter(|gone| gone.lasts == 0)?;
         table.forget(number)
     }
 

@@ -14,13 +14,58 @@ fn at(millis: u64) -> Time {
     Time::ZERO + Duration::from_millis(millis)
 }
 
-/// What a node that asks is answered: the length of the part, or another node.
+/// What a node that asks is answered: the length of the part, or another node. `None`: it is not.
 fn ask(hand_overs: &HandOvers, token: &Token, asks: (u64, u64), at: u32) -> Option<Result<usize, u64>> {
-    hand_overs.answer(token, asks, at, 100, |answer| match answer {
-        Answer::Part { bytes, .. } => Ok(bytes.len()),
-        Answer::Elsewhere(node) => Err(node),
-        Answer::Refused(reason) => panic!("{reason}"),
-    })
+    let mut said = None;
+    hand_overs.answer(token, asks, at, 100, |answer| {
+        said = Some(match answer {
+            Answer::Part { bytes, .. } => Ok(bytes.len()),
+            Answer::Elsewhere(node) => Err(node),
+            Answer::Refused(reason) => panic!("{reason}"),
+        });
+        true
+    });
+    said
+}
+
+#[test]
+fn of_many_who_ask_at_once_one_gets_the_last_part_or_the_session_goes_on_here() {
+    for slot in 0..2000 {
+        let hand_overs = HandOvers::default();
+        let token = Mint::of_number(1).token(id(slot), 1);
+        hand_overs.went(std::slice::from_ref(&token), vec![0; 50], (7, 1), WINDOW, at(0));
+        let start = std::sync::Barrier::new(3);
+        let have = std::thread::scope(|scope| {
+            let asking = [7, 8].map(|node| {
+                let (start, hand_overs, token) = (&start, &hand_overs, &token);
+                scope.spawn(move || {
+                    start.wait();
+                    ask(hand_overs, token, (node, 1), 0) == Some(Ok(50))
+                })
+            });
+            start.wait();
+            let is_back = hand_overs.take_back(&token).is_some();
+            usize::from(is_back) + asking.into_iter().map(|one| usize::from(one.join().unwrap())).sum::<usize>()
+        });
+        assert_eq!(have, 1, "in round {slot}");
+    }
+}
+
+#[test]
+fn a_last_part_that_could_not_leave_is_not_given() {
+    let (hand_overs, mint) = (HandOvers::default(), Mint::of_number(1));
+    let token = mint.token(id(3), 1);
+    hand_overs.went(std::slice::from_ref(&token), vec![0; 50], (7, 1), WINDOW, at(0));
+    let mut is_last = false;
+    assert!(hand_overs.answer(&token, (7, 1), 0, 100, |answer| {
+        is_last = matches!(answer, Answer::Part { total: 50, bytes: [_, ..], .. });
+        assert_eq!(hand_overs.find(&token), Some(Whereabouts::At(7)), "while it leaves");
+        false
+    }));
+    assert!(is_last);
+    assert_eq!(ask(&hand_overs, &token, (8, 1), 0), Some(Ok(50)));
+    assert!(hand_overs.answer(&token, (8, 1), 0, 100, |_| false));
+    assert_eq!(hand_overs.take_back(&token), None, "it has left once");
 }
 
 #[test]
