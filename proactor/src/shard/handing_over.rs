@@ -47,7 +47,7 @@ impl<H: Handler> Shard<H> {
 
     /// Another node asks for a session.
     fn asked(&mut self, node: &Node, mail: NodeMail, ask: &Ask) {
-        let (from, asks) = (mail.from, (mail.from, ask.ticket));
+        let from = mail.from;
         let say = |answer: Answer<'_>| {
             let said = node.mail(from, MailKind::Sessions, &Letter::Answer(ask.ticket, answer).encode());
             if let Err(why) = &said {
@@ -58,7 +58,7 @@ impl<H: Handler> Shard<H> {
         let refuse = |why| _ = say(Answer::Refused(why));
         let hand_overs = &self.directory.hand_overs;
         let longest = node.longest_mail().saturating_sub(PART_HEAD);
-        if hand_overs.answer(&ask.token, asks, ask.at, longest, say) || hand_overs.is_fetched(&ask.token) {
+        if hand_overs.answer(ask, from, longest, say) || hand_overs.is_fetched(&ask.token) {
             return;
         }
         let Ok(finding::Found::Here(id)) = finding::find(&self.directory, &ask.token) else {
@@ -67,8 +67,13 @@ impl<H: Handler> Shard<H> {
         if id.shard() != self.shard {
             return self.pass_on(id.shard(), mail);
         }
-        match self.hand_over(id, ask, asks) {
-            Ok(()) => _ = self.directory.hand_overs.answer(&ask.token, asks, ask.at, longest, say),
+        if ask.packing != 0 {
+            // What it has the first parts of has gone on here. A connection that comes there from now
+            // on is another matter.
+            return refuse(Afresh::Unknown);
+        }
+        match self.hand_over(id, ask, (from, ask.ticket)) {
+            Ok(()) => _ = self.directory.hand_overs.answer(ask, from, longest, say),
             Err(Some(afresh)) => refuse(afresh),
             Err(None) => {}
         }

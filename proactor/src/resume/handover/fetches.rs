@@ -7,6 +7,7 @@ use overlapped::Time;
 
 use super::MOST_BYTES;
 use super::letter::{Answer, Ask, Letter};
+use super::packed::VERSION;
 use crate::resume::token::Token;
 use crate::resume::wire::Afresh;
 
@@ -44,6 +45,8 @@ struct Fetch<T> {
     /// The node that is asked.
     node: u64,
     came: Vec<u8>,
+    /// The packing that this is of, and how many bytes that has. 0: nothing has come.
+    packing: u64,
     total: u32,
     again: Time,
     until: Time,
@@ -93,7 +96,7 @@ impl<T> Fetches<T> {
         }
         self.count += 1;
         let until = now + GIVE_UP_AFTER;
-        let fetch = Fetch { waits, wanted, node, came: Vec::new(), total: 0, again: now, until };
+        let fetch = Fetch { waits, wanted, node, came: Vec::new(), packing: 0, total: 0, again: now, until };
         self.by_ticket.insert(u64::from(self.shard) << 48 | self.count, fetch);
         Ok(None)
     }
@@ -124,13 +127,18 @@ impl<T> Fetches<T> {
             Answer::Refused(reason) => self.refuse(ticket, reason),
             Answer::Elsewhere(node) => {
                 // That node may be this one: then it is on another shard, or is to be soon.
-                self.came -= fetch.came.len();
-                (fetch.node, fetch.came, fetch.total) = (node, Vec::new(), 0);
+                self.came -= fetch.restart();
+                fetch.node = node;
                 fetch.again = now + AGAIN_AFTER;
                 Some(fetch.ask(ticket))
             }
-            Answer::Part { total, at, bytes } => {
-                let is_next = at as usize == fetch.came.len() && (fetch.total == total || at == 0);
+            Answer::Part { packing, total, at, bytes } => {
+                if packing > fetch.packing && at == 0 {
+                    // The session has gone on meanwhile, and is packed anew.
+                    self.came -= fetch.restart();
+                    (fetch.packing, fetch.total) = (packing, total);
+                }
+                let is_next = (packing, total, at as usize) == (fetch.packing, fetch.total, fetch.came.len());
                 let len = fetch.came.len() + bytes.len();
                 if !is_next
                     || len > total as usize
@@ -140,7 +148,6 @@ impl<T> Fetches<T> {
                     return None;
                 }
                 self.came += bytes.len();
-                fetch.total = total;
                 fetch.came.extend_from_slice(bytes);
                 if len < total as usize {
                     fetch.again = now + AGAIN_AFTER;
@@ -175,9 +182,15 @@ impl<T> Fetches<T> {
 }
 
 impl<T> Fetch<T> {
+    /// Nothing has come. Says how many bytes had.
+    fn restart(&mut self) -> usize {
+        (self.packing, self.total) = (0, 0);
+        std::mem::take(&mut self.came).len()
+    }
+
     fn ask(&self, ticket: u64) -> Step<T> {
         let Wanted { token, has, listener } = self.wanted.clone();
         let at = u32::try_from(self.came.len()).unwrap_or(u32::MAX);
-        Step::Write(self.node, Letter::Ask(Ask { ticket, at, has, token, listener }).encode())
+        Step::Write(self.node, Letter::Ask(Ask { version: VERSION, ticket, packing: self.packing, at, has, token, listener }).encode())
     }
 }

@@ -3,8 +3,8 @@
 //!
 //! | letter | bytes, numbers big-endian |
 //! |---|---|
-//! | ask | `1`, ticket (8), from byte (4), what the client has (8), token (32), listener (8) |
-//! | part | `2`, ticket (8), bytes in all (4), from byte (4), the bytes |
+//! | ask | `1`, the newest [version](super::packed) that it reads (1), ticket (8), the packing that it has parts of, or 0 (8), from byte (4), what the client has (8), token (32), listener (8) |
+//! | part | `2`, ticket (8), the number of the packing (8), bytes in all (4), from byte (4), the bytes |
 //! | refused | `3`, ticket (8), the reason (1) |
 //! | elsewhere | `4`, ticket (8), the number of the node that was given it (8) |
 //! | taken | `5`, its token (32): all parts have come |
@@ -19,7 +19,7 @@ const ELSEWHERE: u8 = 4;
 const TAKEN: u8 = 5;
 
 /// Bytes of a part's head.
-pub(crate) const PART_HEAD: usize = 17;
+pub(crate) const PART_HEAD: usize = 25;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Letter<'l> {
@@ -31,9 +31,13 @@ pub(crate) enum Letter<'l> {
 /// Asks for a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ask {
+    /// The newest version of packed sessions that the node reads.
+    pub(crate) version: u8,
     /// Names the answer.
     pub(crate) ticket: u64,
-    /// From this byte on.
+    /// The packing that the node has the first parts of. 0: none.
+    pub(crate) packing: u64,
+    /// From this byte of that on.
     pub(crate) at: u32,
     /// What the client has of the server's stream.
     pub(crate) has: u64,
@@ -47,6 +51,8 @@ pub(crate) struct Ask {
 pub(crate) enum Answer<'l> {
     /// So many bytes are the session, and these of them.
     Part {
+        /// A node packs no two sessions with the same number. A later one is greater.
+        packing: u64,
         total: u32,
         at: u32,
         bytes: &'l [u8],
@@ -60,9 +66,10 @@ impl Letter<'_> {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut wire = Vec::new();
         match self {
-            Letter::Ask(Ask { ticket, at, has, token, listener }) => {
-                wire.push(ASK);
+            Letter::Ask(Ask { version, ticket, packing, at, has, token, listener }) => {
+                wire.extend_from_slice(&[ASK, *version]);
                 wire.extend_from_slice(&ticket.to_be_bytes());
+                wire.extend_from_slice(&packing.to_be_bytes());
                 wire.extend_from_slice(&at.to_be_bytes());
                 wire.extend_from_slice(&has.to_be_bytes());
                 wire.extend_from_slice(&token.0);
@@ -76,7 +83,8 @@ impl Letter<'_> {
                 });
                 wire.extend_from_slice(&ticket.to_be_bytes());
                 match answer {
-                    Answer::Part { total, at, bytes } => {
+                    Answer::Part { packing, total, at, bytes } => {
+                        wire.extend_from_slice(&packing.to_be_bytes());
                         wire.extend_from_slice(&total.to_be_bytes());
                         wire.extend_from_slice(&at.to_be_bytes());
                         wire.extend_from_slice(bytes);
@@ -99,16 +107,19 @@ impl Letter<'_> {
         let mut rest = Rest(rest);
         let letter = match *kind {
             ASK => Letter::Ask(Ask {
+                version: rest.take::<1>()?[0],
                 ticket: rest.u64()?,
+                packing: rest.u64()?,
                 at: rest.u32()?,
                 has: rest.u64()?,
                 token: rest.token()?,
                 listener: rest.u64()?,
             }),
             PART => {
-                let (ticket, total, at) = (rest.u64()?, rest.u32()?, rest.u32()?);
+                let (ticket, packing) = (rest.u64()?, rest.u64()?);
+                let (total, at) = (rest.u32()?, rest.u32()?);
                 let bytes = std::mem::take(&mut rest.0);
-                Letter::Answer(ticket, Answer::Part { total, at, bytes })
+                Letter::Answer(ticket, Answer::Part { packing, total, at, bytes })
             }
             REFUSED => Letter::Answer(rest.u64()?, Answer::Refused(Afresh::of_code(rest.take::<1>()?[0]))),
             ELSEWHERE => Letter::Answer(rest.u64()?, Answer::Elsewhere(rest.u64()?)),
@@ -158,8 +169,16 @@ mod tests {
     fn what_is_encoded_is_parsed_and_nothing_shorter_or_longer() {
         let token = Token(std::array::from_fn(|index| index as u8));
         let letters = [
-            Letter::Ask(Ask { ticket: 1 << 60, at: 7, has: 1 << 40, token: token.clone(), listener: 9 }),
-            Letter::Answer(3, Answer::Part { total: 100, at: 50, bytes: b"" }),
+            Letter::Ask(Ask {
+                version: 1,
+                ticket: 1 << 60,
+                packing: 1 << 50,
+                at: 7,
+                has: 1 << 40,
+                token: token.clone(),
+                listener: 9,
+            }),
+            Letter::Answer(3, Answer::Part { packing: 6, total: 100, at: 50, bytes: b"" }),
             Letter::Answer(4, Answer::Refused(Afresh::NotHandedOver)),
             Letter::Answer(5, Answer::Elsewhere(u64::MAX)),
             Letter::Taken(token),
@@ -172,7 +191,7 @@ mod tests {
             let is_part = matches!(letter, Letter::Answer(_, Answer::Part { .. }));
             assert_eq!(Letter::parse(&longer).is_some(), is_part, "{letter:?}");
         }
-        let part = Letter::Answer(3, Answer::Part { total: 9, at: 1, bytes: b"abc" }).encode();
+        let part = Letter::Answer(3, Answer::Part { packing: 6, total: 9, at: 1, bytes: b"abc" }).encode();
         assert_eq!(part.len(), PART_HEAD + 3);
         assert_eq!(Letter::parse(&[0; 40]), None);
     }

@@ -20,7 +20,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use overlapped::Time;
 
-use self::letter::Answer;
+use self::letter::{Answer, Ask};
 use super::token::{Name, Token};
 use super::wire::Afresh;
 use crate::session::id::SessionId;
@@ -157,15 +157,15 @@ impl HandOvers {
     /// the most that the answer may have, and `say` says whether it has left.
     pub(crate) fn answer(
         &self,
-        token: &Token,
-        asks: (u64, u64),
-        at: u32,
+        ask: &Ask,
+        from: u64,
         longest: usize,
         say: impl FnOnce(Answer<'_>) -> bool,
     ) -> bool {
-        let (number, packed, len) = {
+        let asks = (from, ask.ticket);
+        let (number, packed, at, len) = {
             let mut table = self.lock();
-            let Some(number) = table.number(token) else { return false };
+            let Some(number) = table.number(&ask.token) else { return false };
             let Some(gone) = table.gone.get_mut(&number) else { return false };
             let packed = gone.packed.clone().filter(|_| gone.lasts == 0 || gone.to == asks);
             let Some(packed) = packed else {
@@ -175,11 +175,13 @@ impl HandOvers {
                 return true;
             };
             gone.to = asks;
+            // What it has of another packing is of no use.
+            let at = if ask.packing == number { ask.at } else { 0 };
             let rest = packed.len().saturating_sub(at as usize);
             let len = rest.min(MOST_PART).min(longest);
             // Under the same lock as the choice of the node: from here on no other gets it.
             gone.lasts += u32::from(len == rest && rest > 0);
-            (number, packed, len)
+            (number, packed, at, len)
         };
         let rest = packed.get(at as usize..).unwrap_or_default();
         if rest.is_empty() {
@@ -188,7 +190,7 @@ impl HandOvers {
             return true;
         }
         let total = u32::try_from(packed.len()).unwrap_or(u32::MAX);
-        let has_left = say(Answer::Part { total, at, bytes: &rest[..len] });
+        let has_left = say(Answer::Part { packing: number, total, at, bytes: &rest[..len] });
         if len == rest.len() && !has_left {
             self.last_part_stays(number, asks);
         }

@@ -15,7 +15,8 @@
 use super::letter::Rest;
 use crate::resume::token::Token;
 
-const VERSION: u8 = 1;
+/// What nodes of this version pack, and the only one that they read.
+pub(crate) const VERSION: u8 = 1;
 /// A client that was not told the newest one shows the second; one that is late, perhaps another.
 const MOST_TOKENS: usize = 4;
 

@@ -1,5 +1,6 @@
 use super::fetches::{Fetches, GIVE_UP_AFTER, Step, Wanted, shard_of};
 use super::letter::{Ask, Letter};
+use super::packed::VERSION;
 use super::*;
 use crate::resume::token::Mint;
 use crate::resume::wire::Afresh;
@@ -14,10 +15,16 @@ fn at(millis: u64) -> Time {
     Time::ZERO + Duration::from_millis(millis)
 }
 
-/// What a node that asks is answered: the length of the part, or another node. `None`: it is not.
+/// Asks for what is behind a byte of a packing.
+fn of(token: &Token, ticket: u64, packing: u64, at: u32) -> Ask {
+    Ask { version: VERSION, ticket, packing, at, has: 0, token: token.clone(), listener: 5 }
+}
+
+/// What a node that asks for bytes of the first packing is answered: the length of the part, or another node. `None`: it is not.
 fn ask(hand_overs: &HandOvers, token: &Token, asks: (u64, u64), at: u32) -> Option<Result<usize, u64>> {
     let mut said = None;
-    hand_overs.answer(token, asks, at, 100, |answer| {
+    let packing = u64::from(at > 0);
+    hand_overs.answer(&of(token, asks.1, packing, at), asks.0, 100, |answer| {
         said = Some(match answer {
             Answer::Part { bytes, .. } => Ok(bytes.len()),
             Answer::Elsewhere(node) => Err(node),
@@ -57,14 +64,14 @@ fn a_last_part_that_could_not_leave_is_not_given() {
     let token = mint.token(id(3), 1);
     hand_overs.went(std::slice::from_ref(&token), vec![0; 50], (7, 1), WINDOW, at(0));
     let mut is_last = false;
-    assert!(hand_overs.answer(&token, (7, 1), 0, 100, |answer| {
+    assert!(hand_overs.answer(&of(&token, 1, 0, 0), 7, 100, |answer| {
         is_last = matches!(answer, Answer::Part { total: 50, bytes: [_, ..], .. });
         assert_eq!(hand_overs.find(&token), Some(Whereabouts::At(7)), "while it leaves");
         false
     }));
     assert!(is_last);
     assert_eq!(ask(&hand_overs, &token, (8, 1), 0), Some(Ok(50)));
-    assert!(hand_overs.answer(&token, (8, 1), 0, 100, |_| false));
+    assert!(hand_overs.answer(&of(&token, 1, 0, 0), 8, 100, |_| false));
     assert_eq!(hand_overs.take_back(&token), None, "it has left once");
 }
 
@@ -149,11 +156,11 @@ fn a_session_is_asked_for_part_by_part_and_again_until_its_time_is_over() {
     assert_eq!((steps.len(), from, shard_of(ticket)), (1, 0, 3));
     assert!(fetches.turn(at(249)).is_empty());
     assert_eq!(asked(&fetches.turn(at(250))[0]), (ticket, 0), "it was not answered");
-    let part = |at: u32, bytes: &'static [u8]| Answer::Part { total: 5, at, bytes };
+    let part = |at: u32, bytes: &'static [u8]| Answer::Part { packing: 2, total: 5, at, bytes };
     assert_eq!(fetches.hear(ticket, 8, part(0, b"abc"), at(300)), None, "another node was not asked");
     let next = fetches.hear(ticket, 7, part(0, b"abc"), at(300)).unwrap();
     assert_eq!(asked(&next), (ticket, 3));
-    for wrong in [part(0, b"abc"), part(3, b"def"), part(4, b"e"), Answer::Part { total: 6, at: 3, bytes: b"d" }] {
+    for wrong in [part(0, b"abc"), part(3, b"def"), part(4, b"e"), Answer::Part { packing: 2, total: 6, at: 3, bytes: b"d" }] {
         assert_eq!(fetches.hear(ticket, 7, wrong, at(300)), None, "{wrong:?}");
     }
     // Its client has come again.
@@ -174,13 +181,42 @@ fn a_session_is_asked_for_part_by_part_and_again_until_its_time_is_over() {
 }
 
 #[test]
+fn parts_of_two_packings_are_never_joined() {
+    let mut fetches: Fetches<&str> = Fetches::new(0);
+    assert_eq!(fetches.begin("client", wanted(1), 7, at(0)), Ok(None));
+    let (ticket, _) = asked(&fetches.turn(at(0))[0]);
+    let part = |packing: u64, at: u32, bytes: &'static [u8]| Answer::Part { packing, total: 5, at, bytes };
+    assert_eq!(asked(&fetches.hear(ticket, 7, part(1, 0, b"abc"), at(1)).unwrap()), (ticket, 3));
+    assert_eq!(fetches.hear(ticket, 7, part(2, 3, b"de"), at(1)), None, "it is of another");
+    assert_eq!(asked(&fetches.hear(ticket, 7, part(2, 0, b"AB"), at(1)).unwrap()), (ticket, 2), "it begins anew");
+    for late in [part(1, 0, b"abc"), part(1, 3, b"de"), part(1, 2, b"c")] {
+        assert_eq!(fetches.hear(ticket, 7, late, at(1)), None, "{late:?}");
+    }
+    let whole = fetches.hear(ticket, 7, part(2, 2, b"CDE"), at(1));
+    assert_eq!(whole, Some(Step::Whole("client", b"ABCDE".to_vec())));
+
+    let (hand_overs, mint) = (HandOvers::default(), Mint::of_number(1));
+    let token = mint.token(id(3), 1);
+    for packing in [1, 2] {
+        hand_overs.went(std::slice::from_ref(&token), vec![packing; 150], (7, 1), WINDOW, at(0));
+        let mut said = Vec::new();
+        hand_overs.answer(&of(&token, 1, 1, 100), 7, 100, |answer| {
+            let Answer::Part { packing, at, bytes, .. } = answer else { panic!("{answer:?}") };
+            said.push((packing, at, bytes.len()));
+            true
+        });
+        assert_eq!(said, [if packing == 1 { (1, 100, 50) } else { (2, 0, 100) }]);
+    }
+}
+
+#[test]
 fn so_many_connections_wait_and_no_session_is_longer_than_may_be() {
     let mut fetches: Fetches<u32> = Fetches::new(0);
     for slot in 0..1024 {
         assert_eq!(fetches.begin(slot, wanted(slot), 7, at(0)).ok(), Some(None));
     }
     assert_eq!(fetches.begin(1024, wanted(1024), 7, at(0)).err(), Some(1024));
-    let long = Answer::Part { total: MOST_BYTES as u32 + 1, at: 0, bytes: b"a" };
+    let long = Answer::Part { packing: 1, total: MOST_BYTES as u32 + 1, at: 0, bytes: b"a" };
     assert!(fetches.hear(1, 7, long, at(1)).is_none());
     assert_eq!(fetches.take_all().len(), 1024);
 }

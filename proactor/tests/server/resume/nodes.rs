@@ -264,6 +264,20 @@ fn if_the_new_node_ends_half_way_the_next_has_the_session_or_the_old_one_again()
 }
 
 #[test]
+fn if_the_client_is_back_at_the_old_node_half_way_the_new_one_does_not_take_it_again() {
+    let (nodes, mut client) = much_waits();
+    half_way(&nodes, &mut client);
+    client.cut(How::Reset);
+    assert_eq!(client.come_to(&nodes, 0), Resumed::WentOn);
+    let connections = client.connections;
+    expect_all(&nodes, &mut client, 0);
+    nodes.advance(SECOND * 6);
+    client.ask(&nodes, 0, b"still here", 3);
+    assert_eq!(client.connections, connections, "it was not disconnected");
+    assert_eq!(nodes.logics[0].packets(), [&b"key one"[..], b"there", b"still here"]);
+}
+
+#[test]
 fn if_the_old_node_stops_half_way_the_client_starts_afresh_once() {
     for ends in [true, false] {
         let (mut nodes, mut client) = much_waits();
