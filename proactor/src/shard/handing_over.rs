@@ -72,7 +72,7 @@ impl<H: Handler> Shard<H> {
             // on is another matter.
             return refuse(Afresh::Unknown);
         }
-        match self.hand_over(id, ask, (from, ask.ticket)) {
+        match self.hand_over(id, ask, from) {
             Ok(()) => _ = self.directory.hand_overs.answer(ask, from, longest, say),
             Err(Some(afresh)) => refuse(afresh),
             Err(None) => {}
@@ -80,7 +80,7 @@ impl<H: Handler> Shard<H> {
     }
 
     /// Packs a session for another node, and closes it. Says why that cannot be; `None`: not now.
-    fn hand_over(&mut self, id: SessionId, ask: &Ask, asks: (u64, u64)) -> Result<(), Option<Afresh>> {
+    fn hand_over(&mut self, id: SessionId, ask: &Ask, from: u64) -> Result<(), Option<Afresh>> {
         self.check(id, ask)?;
         let session = self.logic.session(id.slot()).ok_or(Some(Afresh::Unknown))?;
         let Some(saved) = self.logic.save(&session) else {
@@ -99,7 +99,7 @@ impl<H: Handler> Shard<H> {
         let packed = leaving::pack(state, id, &ask.token, saved).ok_or(Some(Afresh::Unknown))?;
         let bytes = packed.encode().ok_or(Some(Afresh::NotHandedOver))?;
         // Before it is closed: who looks for it finds it in one place or the other.
-        self.directory.hand_overs.went(&packed.tokens, bytes, asks, window, now);
+        self.directory.hand_overs.went(&packed.tokens, bytes, ask, from, window, now);
         close::begin(state, id.slot(), CloseReason::Moved);
         Ok(())
     }

@@ -122,11 +122,12 @@ impl<H: Handler> Shard<H> {
 
     /// A connection has come whose session is packed here for another node, which did not get it.
     pub(super) fn take_back(&mut self, returning: Returning) {
-        let packed = self.directory.hand_overs.take_back(&returning.token);
-        match packed {
-            Some(packed) => self.go_on_with(returning, &packed),
+        let mark = mark_of(&self.logic.state(), returning.permit.listener());
+        match self.directory.hand_overs.take_back(&returning.token, mark) {
+            Ok(Some(packed)) => self.go_on_with(returning, &packed),
             // Its last part has just left.
-            None => self.logic.state().away.came(returning),
+            Ok(None) => self.logic.state().away.came(returning),
+            Err(afresh) => self.admit_afresh(returning, afresh),
         }
     }
 

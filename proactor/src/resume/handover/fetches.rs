@@ -83,11 +83,16 @@ impl<T> Fetches<T> {
     }
 
     /// Begins to fetch a session from a node for a connection. If another waits for the session, it
-    /// is given back: the newer wins. The last is the connection itself, if too many wait.
+    /// is given back: the newer wins. The last is the connection itself, if too many wait, or one
+    /// from another listener.
     pub(crate) fn begin(&mut self, waits: T, wanted: Wanted, node: u64, now: Time) -> Result<Option<T>, T> {
         self.next = now;
         let same = self.by_ticket.values_mut().find(|fetch| fetch.wanted.token.is(&wanted.token));
         if let Some(fetch) = same {
+            // What has come is for the first.
+            if fetch.wanted.listener != wanted.listener {
+                return Err(waits);
+            }
             fetch.wanted = wanted;
             return Ok(Some(std::mem::replace(&mut fetch.waits, waits)));
         }

@@ -72,6 +72,8 @@ struct Gone {
     tokens: Vec<Name>,
     /// The node that asked last, and its ticket.
     to: (u64, u64),
+    /// That of the listener which it had. Its client may come to no other.
+    mark: u64,
     packed: Option<Bytes>,
     /// How often its last part has left, or leaves at this moment. The node that it is for has it
     /// from the first time on.
@@ -123,9 +125,9 @@ impl HandOvers {
         self.lock().held + bytes <= MOST_HELD
     }
 
-    /// A session with these tokens is fenced and packed for this node and ticket. Its client may
-    /// show a token for as long as the window.
-    pub(crate) fn went(&self, tokens: &[Token], packed: Vec<u8>, to: (u64, u64), window: Duration, now: Time) {
+    /// A session with these tokens is fenced and packed for this node. Its client may show a token
+    /// for as long as the window.
+    pub(crate) fn went(&self, tokens: &[Token], packed: Vec<u8>, ask: &Ask, from: u64, window: Duration, now: Time) {
         let table = &mut *self.lock();
         table.count += 1;
         let number = table.count;
@@ -139,7 +141,8 @@ impl HandOvers {
             number,
             Gone {
                 tokens: tokens.iter().map(Token::name).collect(),
-                to,
+                to: (from, ask.ticket),
+                mark: ask.listener,
                 packed: Some(packed.into()),
                 lasts: 0,
                 hold_until,
@@ -168,11 +171,18 @@ impl HandOvers {
             let Some(number) = table.number(&ask.token) else { return false };
             let Some(gone) = table.gone.get_mut(&number) else { return false };
             let packed = gone.packed.clone().filter(|_| gone.lasts == 0 || gone.to == asks);
-            let Some(packed) = packed else {
-                let node = gone.to.0;
-                drop(table);
-                say(Answer::Elsewhere(node));
-                return true;
+            let packed = match packed {
+                _ if gone.mark != ask.listener => Err(Answer::Refused(Afresh::Unknown)),
+                None => Err(Answer::Elsewhere(gone.to.0)),
+                Some(packed) => Ok(packed),
+            };
+            let packed = match packed {
+                Ok(packed) => packed,
+                Err(no) => {
+                    drop(table);
+                    say(no);
+                    return true;
+                }
             };
             gone.to = asks;
             // What it has of another packing is of no use.
@@ -215,12 +225,16 @@ impl HandOvers {
         }
     }
 
-    /// Takes back what no other node was given: the session goes on here.
-    pub(crate) fn take_back(&self, token: &Token) -> Option<Bytes> {
+    /// Takes back what no other node was given: the session goes on here, if its client has come to
+    /// the listener with this mark. `None`: look again where it is.
+    pub(crate) fn take_back(&self, token: &Token, mark: u64) -> Result<Option<Bytes>, Afresh> {
         let table = &mut *self.lock();
-        let number = table.number(token)?;
-        table.gone.get(&number).filter(|gone| gone.lasts == 0)?;
-        table.forget(number)
+        let Some(number) = table.number(token) else { return Ok(None) };
+        let Some(gone) = table.gone.get(&number).filter(|gone| gone.lasts == 0) else { return Ok(None) };
+        if gone.mark != mark {
+            return Err(Afresh::Unknown);
+        }
+        Ok(table.forget(number))
     }
 
     /// This node begins or ends to fetch the session of a token.

@@ -5,6 +5,8 @@ use super::*;
 use crate::resume::token::Mint;
 use crate::resume::wire::Afresh;
 
+/// That of a listener.
+const MARK: u64 = 5;
 const WINDOW: Duration = Duration::from_secs(60);
 
 fn id(slot: u32) -> SessionId {
@@ -17,7 +19,7 @@ fn at(millis: u64) -> Time {
 
 /// Asks for what is behind a byte of a packing.
 fn of(token: &Token, ticket: u64, packing: u64, at: u32) -> Ask {
-    Ask { version: VERSION, ticket, packing, at, has: 0, token: token.clone(), listener: 5 }
+    Ask { version: VERSION, ticket, packing, at, has: 0, token: token.clone(), listener: MARK }
 }
 
 /// What a node that asks for bytes of the first packing is answered: the length of the part, or another node. `None`: it is not.
@@ -35,12 +37,42 @@ fn ask(hand_overs: &HandOvers, token: &Token, asks: (u64, u64), at: u32) -> Opti
     said
 }
 
+fn take_back(hand_overs: &HandOvers, token: &Token) -> Option<Bytes> {
+    hand_overs.take_back(token, MARK).unwrap()
+}
+
+#[test]
+fn a_session_goes_on_only_at_the_listener_that_it_had() {
+    let (hand_overs, mint) = (HandOvers::default(), Mint::of_number(1));
+    let token = mint.token(id(3), 1);
+    hand_overs.went(std::slice::from_ref(&token), vec![0; 150], &of(&token, 1, 0, 0), 7, WINDOW, at(0));
+    for (node, packing, at) in [(8, 0, 0), (7, 1, 100)] {
+        let mut said = false;
+        let other = Ask { listener: MARK + 1, ..of(&token, 1, packing, at) };
+        hand_overs.answer(&other, node, 100, |answer| {
+            assert_eq!(answer, Answer::Refused(Afresh::Unknown));
+            said = true;
+            true
+        });
+        assert!(said);
+    }
+    assert_eq!(hand_overs.take_back(&token, MARK + 1), Err(Afresh::Unknown));
+    assert_eq!(hand_overs.find(&token), Some(Whereabouts::Packed), "it was given to nobody");
+
+    let mut fetches: Fetches<&str> = Fetches::new(0);
+    assert_eq!(fetches.begin("first", wanted(1), 7, at(0)), Ok(None));
+    let other = Wanted { listener: 3, ..wanted(1) };
+    assert_eq!(fetches.begin("other", other, 7, at(1)), Err("other"));
+    assert_eq!(fetches.take_all(), ["first"]);
+}
+
 #[test]
 fn of_many_who_ask_at_once_one_gets_the_last_part_or_the_session_goes_on_here() {
     for slot in 0..2000 {
         let hand_overs = HandOvers::default();
-        let token = Mint::of_number(1).token(id(slot), 1);
-        hand_overs.went(std::slice::from_ref(&token), vec![0; 50], (7, 1), WINDOW, at(0));
+        let mint = Mint::of_number(1);
+        let token = mint.token(id(slot), 1);
+        hand_overs.went(std::slice::from_ref(&token), vec![0; 50], &of(&mint.token(id(0), 0), 1, 0, 0), 7, WINDOW, at(0));
         let start = std::sync::Barrier::new(3);
         let have = std::thread::scope(|scope| {
             let asking = [7, 8].map(|node| {
@@ -51,7 +83,7 @@ fn of_many_who_ask_at_once_one_gets_the_last_part_or_the_session_goes_on_here() 
                 })
             });
             start.wait();
-            let is_back = hand_overs.take_back(&token).is_some();
+            let is_back = take_back(&hand_overs, &token).is_some();
             usize::from(is_back) + asking.into_iter().map(|one| usize::from(one.join().unwrap())).sum::<usize>()
         });
         assert_eq!(have, 1, "in round {slot}");
@@ -62,7 +94,7 @@ fn of_many_who_ask_at_once_one_gets_the_last_part_or_the_session_goes_on_here() 
 fn a_last_part_that_could_not_leave_is_not_given() {
     let (hand_overs, mint) = (HandOvers::default(), Mint::of_number(1));
     let token = mint.token(id(3), 1);
-    hand_overs.went(std::slice::from_ref(&token), vec![0; 50], (7, 1), WINDOW, at(0));
+    hand_overs.went(std::slice::from_ref(&token), vec![0; 50], &of(&mint.token(id(0), 0), 1, 0, 0), 7, WINDOW, at(0));
     let mut is_last = false;
     assert!(hand_overs.answer(&of(&token, 1, 0, 0), 7, 100, |answer| {
         is_last = matches!(answer, Answer::Part { total: 50, bytes: [_, ..], .. });
@@ -72,7 +104,7 @@ fn a_last_part_that_could_not_leave_is_not_given() {
     assert!(is_last);
     assert_eq!(ask(&hand_overs, &token, (8, 1), 0), Some(Ok(50)));
     assert!(hand_overs.answer(&of(&token, 1, 0, 0), 8, 100, |_| false));
-    assert_eq!(hand_overs.take_back(&token), None, "it has left once");
+    assert_eq!(take_back(&hand_overs, &token), None, "it has left once");
 }
 
 #[test]
@@ -81,7 +113,7 @@ fn until_the_last_part_leaves_the_newest_who_asks_gets_it_and_then_only_the_one_
     let token = mint.token(id(3), 1);
     let mut forged = token.clone();
     forged.0[31] ^= 1;
-    hand_overs.went(std::slice::from_ref(&token), vec![0; 150], (7, 1), WINDOW, at(0));
+    hand_overs.went(std::slice::from_ref(&token), vec![0; 150], &of(&mint.token(id(0), 0), 1, 0, 0), 7, WINDOW, at(0));
     assert_eq!(hand_overs.find(&token), Some(Whereabouts::Packed));
     assert_eq!((hand_overs.find(&forged), ask(&hand_overs, &forged, (7, 1), 0)), (None, None));
     assert_eq!(ask(&hand_overs, &token, (7, 1), 0), Some(Ok(100)));
@@ -91,7 +123,7 @@ fn until_the_last_part_leaves_the_newest_who_asks_gets_it_and_then_only_the_one_
     for asks in [(7, 1), (9, 1), (8, 2)] {
         assert_eq!(ask(&hand_overs, &token, asks, 0), Some(Err(8)));
     }
-    assert_eq!((hand_overs.find(&token), hand_overs.take_back(&token)), (Some(Whereabouts::At(8)), None));
+    assert_eq!((hand_overs.find(&token), take_back(&hand_overs, &token)), (Some(Whereabouts::At(8)), None));
     hand_overs.taken(&token, 7);
     assert_eq!(ask(&hand_overs, &token, (8, 1), 100), Some(Ok(50)), "another says nothing of it");
     hand_overs.taken(&token, 8);
@@ -106,28 +138,28 @@ fn until_the_last_part_leaves_the_newest_who_asks_gets_it_and_then_only_the_one_
 fn what_nobody_was_given_goes_on_here() {
     let (hand_overs, mint) = (HandOvers::default(), Mint::of_number(1));
     let tokens = [mint.token(id(3), 1), mint.token(id(4), 2)];
-    hand_overs.went(&tokens, vec![1; 150], (7, 1), WINDOW, at(0));
+    hand_overs.went(&tokens, vec![1; 150], &of(&mint.token(id(0), 0), 1, 0, 0), 7, WINDOW, at(0));
     assert_eq!(ask(&hand_overs, &tokens[1], (7, 1), 0), Some(Ok(100)));
-    assert_eq!(hand_overs.take_back(&tokens[1]).map(|packed| packed.len()), Some(150));
-    assert!(tokens.iter().all(|token| hand_overs.find(token).is_none() && hand_overs.take_back(token).is_none()));
+    assert_eq!(take_back(&hand_overs, &tokens[1]).map(|packed| packed.len()), Some(150));
+    assert!(tokens.iter().all(|token| hand_overs.find(token).is_none() && take_back(&hand_overs, token).is_none()));
     // It is not lost by another session that had the token before.
     hand_overs.came(&tokens, id(9));
     hand_overs.ended(&tokens, id(8));
     assert_eq!(hand_overs.find(&tokens[0]), Some(Whereabouts::Here(id(9))));
-    hand_overs.went(&tokens, vec![1; 50], (7, 2), WINDOW, at(0));
+    hand_overs.went(&tokens, vec![1; 50], &of(&mint.token(id(0), 0), 2, 0, 0), 7, WINDOW, at(0));
     assert_eq!(hand_overs.find(&tokens[0]), Some(Whereabouts::Packed));
     hand_overs.expire(at(10_000));
-    assert_eq!(hand_overs.take_back(&tokens[0]), None, "it has waited long enough");
+    assert_eq!(take_back(&hand_overs, &tokens[0]), None, "it has waited long enough");
     assert!(hand_overs.has_room(MOST_HELD), "and takes no memory");
 }
 
 #[test]
 fn what_waits_and_what_is_known_have_limits() {
     let (hand_overs, mint) = (HandOvers::default(), Mint::of_number(1));
-    hand_overs.went(&[mint.token(id(0), 0)], vec![0; MOST_HELD - 10], (7, 1), WINDOW, at(0));
+    hand_overs.went(&[mint.token(id(0), 0)], vec![0; MOST_HELD - 10], &of(&mint.token(id(0), 0), 1, 0, 0), 7, WINDOW, at(0));
     assert!(hand_overs.has_room(10) && !hand_overs.has_room(11));
     for slot in 1..=MOST_KNOWN as u32 {
-        hand_overs.went(&[mint.token(id(slot), 0)], Vec::new(), (7, 1), WINDOW, at(0));
+        hand_overs.went(&[mint.token(id(slot), 0)], Vec::new(), &of(&mint.token(id(0), 0), 1, 0, 0), 7, WINDOW, at(0));
     }
     assert!(hand_overs.has_room(MOST_HELD), "the oldest is forgotten");
     assert_eq!(hand_overs.find(&mint.token(id(0), 0)), None);
@@ -198,7 +230,7 @@ fn parts_of_two_packings_are_never_joined() {
     let (hand_overs, mint) = (HandOvers::default(), Mint::of_number(1));
     let token = mint.token(id(3), 1);
     for packing in [1, 2] {
-        hand_overs.went(std::slice::from_ref(&token), vec![packing; 150], (7, 1), WINDOW, at(0));
+        hand_overs.went(std::slice::from_ref(&token), vec![packing; 150], &of(&mint.token(id(0), 0), 1, 0, 0), 7, WINDOW, at(0));
         let mut said = Vec::new();
         hand_overs.answer(&of(&token, 1, 1, 100), 7, 100, |answer| {
             let Answer::Part { packing, at, bytes, .. } = answer else { panic!("{answer:?}") };
