@@ -19,6 +19,8 @@ use crate::resume::token::Token;
 pub(crate) const VERSION: u8 = 1;
 /// A client that was not told the newest one shows the second; one that is late, perhaps another.
 const MOST_TOKENS: usize = 4;
+/// More bytes than a session has had. Sums of counts below it have room.
+const MOST_COUNTED: u64 = 1 << 62;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Packed {
@@ -68,6 +70,9 @@ impl Packed {
         }
         let tokens: Option<Vec<Token>> = (0..count).map(|_| rest.token()).collect();
         let (received, confirmed) = (rest.u64()?, rest.u64()?);
+        if received.max(confirmed) >= MOST_COUNTED {
+            return None;
+        }
         let (kept, unread) = (rest.counted()?.to_vec(), rest.counted()?.to_vec());
         let [kind] = rest.take()?;
         let key = rest.counted()?.to_vec();
@@ -108,6 +113,10 @@ mod tests {
         assert_eq!(Packed::parse(&wire).as_ref(), Some(&packed));
         assert!((0..wire.len()).all(|len| Packed::parse(&wire[..len]).is_none()));
         assert_eq!(Packed::parse(&[&wire[..], b"x"].concat()), None);
+        for (received, confirmed) in [(MOST_COUNTED, 17), (17, u64::MAX)] {
+            let other = Packed { received, confirmed, ..packed.clone() };
+            assert_eq!(Packed::parse(&other.encode().unwrap()), None, "sums of its counts would overflow");
+        }
         let many = Packed { tokens: (0..9).map(token).collect(), key: None, ..packed };
         assert_eq!(Packed::parse(&many.encode().unwrap()).unwrap().tokens.len(), MOST_TOKENS);
     }
