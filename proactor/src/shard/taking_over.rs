@@ -17,6 +17,7 @@ use crate::session::away::finding::{Found, find};
 use crate::session::away::returning::Returning;
 use crate::session::{Session, id::SessionId, identity, opening, send};
 use crate::shard::state::ShardState;
+use crate::transport::Transport;
 
 impl<H: Handler> Shard<H> {
     /// A connection has come whose session is on another node: it waits until that has handed it
@@ -138,8 +139,15 @@ impl<H: Handler> Shard<H> {
             tracing::warn!("a session of another node cannot go on: no node of a cluster has packed it");
             return self.admit_afresh(returning, Afresh::NotHandedOver);
         };
+        let (tokens, listener) = (packed.tokens.clone(), returning.permit.listener());
         let Some(id) = self.admit(returning) else { return };
         if let Err(afresh) = self.restore(id, has, packed) {
+            let (mark, window, now) = {
+                let state = &*self.logic.state();
+                let window = state.transports.at(id.slot()).map(Transport::window).unwrap_or_default();
+                (mark_of(state, listener), window, state.driver.now())
+            };
+            self.directory.hand_overs.dropped(&tokens, mark, window, now);
             let is_open = forget(&mut self.logic.state(), id);
             if is_open {
                 self.begin_afresh(id.slot(), afresh);

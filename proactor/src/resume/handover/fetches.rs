@@ -15,6 +15,9 @@ use crate::resume::wire::Afresh;
 pub(crate) const GIVE_UP_AFTER: Duration = Duration::from_secs(5);
 /// When it is asked again, if it did not answer.
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
+/// So many nodes one behind the other are asked at once. Those behind them are asked when it is time
+/// to ask again: two nodes may each take the other to have the session.
+const MOST_HOPS: u8 = 3;
 /// Connections that may wait on a shard. One more is reset: its client tries again.
 const MOST: usize = 1024;
 /// Bytes that have come of sessions that are not whole. A part over it is asked for again.
@@ -42,8 +45,9 @@ struct Fetch<T> {
     /// The connection that waits.
     waits: T,
     wanted: Wanted,
-    /// The node that is asked.
+    /// The node that is asked, and how many were before it.
     node: u64,
+    hops: u8,
     came: Vec<u8>,
     /// The packing that this is of, and how many bytes that has. 0: nothing has come.
     packing: u64,
@@ -101,7 +105,7 @@ impl<T> Fetches<T> {
         }
         self.count += 1;
         let until = now + GIVE_UP_AFTER;
-        let fetch = Fetch { waits, wanted, node, came: Vec::new(), packing: 0, total: 0, again: now, until };
+        let fetch = Fetch { waits, wanted, node, hops: 0, came: Vec::new(), packing: 0, total: 0, again: now, until };
         self.by_ticket.insert(u64::from(self.shard) << 48 | self.count, fetch);
         Ok(None)
     }
@@ -133,9 +137,9 @@ impl<T> Fetches<T> {
             Answer::Elsewhere(node) => {
                 // That node may be this one: then it is on another shard, or is to be soon.
                 self.came -= fetch.restart();
-                fetch.node = node;
+                (fetch.node, fetch.hops) = (node, fetch.hops.saturating_add(1));
                 fetch.again = now + AGAIN_AFTER;
-                Some(fetch.ask(ticket))
+                (fetch.hops <= MOST_HOPS).then(|| fetch.ask(ticket))
             }
             Answer::Part { packing, total, at, bytes } => {
                 if packing > fetch.packing && at == 0 {

@@ -46,6 +46,8 @@ pub(crate) enum Whereabouts {
     Packed,
     /// This node was given it.
     At(u64),
+    /// It came here, and could not go on.
+    Nowhere,
 }
 
 /// What the shards of a node know of sessions that came or went.
@@ -68,9 +70,12 @@ struct Table {
     fetched: BTreeMap<Name, usize>,
 }
 
+/// Stands for the node that has a session which is nowhere.
+const NOBODY: (u64, u64) = (0, 0);
+
 struct Gone {
     tokens: Vec<Name>,
-    /// The node that asked last, and its ticket.
+    /// The node that asked last, and its ticket; or [`NOBODY`].
     to: (u64, u64),
     /// That of the listener which it had. Its client may come to no other.
     mark: u64,
@@ -95,6 +100,7 @@ impl HandOvers {
         }
         let gone = table.gone.get(&table.number(token)?)?;
         Some(match gone.lasts > 0 || gone.packed.is_none() {
+            true if gone.to == NOBODY => Whereabouts::Nowhere,
             true => Whereabouts::At(gone.to.0),
             false => Whereabouts::Packed,
         })
@@ -128,32 +134,14 @@ impl HandOvers {
     /// A session with these tokens is fenced and packed for this node. Its client may show a token
     /// for as long as the window.
     pub(crate) fn went(&self, tokens: &[Token], packed: Vec<u8>, ask: &Ask, from: u64, window: Duration, now: Time) {
-        let table = &mut *self.lock();
-        table.count += 1;
-        let number = table.count;
-        for token in tokens {
-            table.came.remove(&token.name());
-            table.by_token.insert(token.name(), (token.clone(), number));
-        }
-        table.held += packed.len();
-        let hold_until = now + HOLD;
-        table.gone.insert(
-            number,
-            Gone {
-                tokens: tokens.iter().map(Token::name).collect(),
-                to: (from, ask.ticket),
-                mark: ask.listener,
-                packed: Some(packed.into()),
-                lasts: 0,
-                hold_until,
-                known_until: hold_until + window,
-            },
-        );
-        while table.gone.len() > MOST_KNOWN
-            && let Some(oldest) = table.gone.keys().next().copied()
-        {
-            table.forget(oldest);
-        }
+        let (to, mark) = ((from, ask.ticket), ask.listener);
+        self.lock().goes(tokens, Some(packed.into()), to, mark, window, now);
+    }
+
+    /// A session that came with these tokens could not go on. Who asks for it is told so, and not
+    /// that another node has it.
+    pub(crate) fn dropped(&self, tokens: &[Token], mark: u64, window: Duration, now: Time) {
+        self.lock().goes(tokens, None, NOBODY, mark, window, now);
     }
 
     /// Answers a node that asks for a session that went from here. Says whether it did. `longest` is
@@ -173,6 +161,7 @@ impl HandOvers {
             let packed = gone.packed.clone().filter(|_| gone.lasts == 0 || gone.to == asks);
             let packed = match packed {
                 _ if gone.mark != ask.listener => Err(Answer::Refused(Afresh::Unknown)),
+                None if gone.to == NOBODY => Err(Answer::Refused(Afresh::Unknown)),
                 None => Err(Answer::Elsewhere(gone.to.0)),
                 Some(packed) => Ok(packed),
             };
@@ -269,6 +258,33 @@ impl HandOvers {
 }
 
 impl Table {
+    fn goes(
+        &mut self,
+        tokens: &[Token],
+        packed: Option<Bytes>,
+        to: (u64, u64),
+        mark: u64,
+        window: Duration,
+        now: Time,
+    ) {
+        self.count += 1;
+        let number = self.count;
+        for token in tokens {
+            self.came.remove(&token.name());
+            self.by_token.insert(token.name(), (token.clone(), number));
+        }
+        self.held += packed.as_ref().map_or(0, Bytes::len);
+        let hold_until = now + HOLD;
+        let known_until = hold_until + window;
+        let tokens = tokens.iter().map(Token::name).collect();
+        self.gone.insert(number, Gone { tokens, to, mark, packed, lasts: 0, hold_until, known_until });
+        while self.gone.len() > MOST_KNOWN
+            && let Some(oldest) = self.gone.keys().next().copied()
+        {
+            self.forget(oldest);
+        }
+    }
+
     /// The number of the session that went and has this token.
     fn number(&self, token: &Token) -> Option<u64> {
         let (own, number) = self.by_token.get(&token.name())?;

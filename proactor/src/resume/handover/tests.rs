@@ -213,6 +213,45 @@ fn a_session_is_asked_for_part_by_part_and_again_until_its_time_is_over() {
 }
 
 #[test]
+fn nodes_that_each_take_another_to_have_the_session_are_not_asked_faster_than_one_that_is_silent() {
+    let mut fetches: Fetches<&str> = Fetches::new(0);
+    assert_eq!(fetches.begin("client", wanted(1), 7, at(0)), Ok(None));
+    let (ticket, _) = asked(&fetches.turn(at(0))[0]);
+    let mut asks = 0;
+    for turn in 0..1000 {
+        let node = [7, 8][turn % 2];
+        let said = fetches.hear(ticket, node, Answer::Elsewhere([8, 7][turn % 2]), at(1));
+        if said.is_none() {
+            break;
+        }
+        asks += 1;
+    }
+    assert_eq!(asks, 3);
+    assert!(fetches.turn(at(200)).is_empty());
+    assert_eq!(asked(&fetches.turn(at(251))[0]), (ticket, 0), "when it is time");
+}
+
+#[test]
+fn a_session_that_could_not_go_on_is_nowhere() {
+    let (hand_overs, mint) = (HandOvers::default(), Mint::of_number(1));
+    let token = mint.token(id(3), 1);
+    let went = || hand_overs.went(std::slice::from_ref(&token), vec![0; 50], &of(&token, 1, 0, 0), 7, WINDOW, at(0));
+    went();
+    assert_eq!(ask(&hand_overs, &token, (7, 1), 0), Some(Ok(50)));
+    hand_overs.dropped(std::slice::from_ref(&token), MARK, WINDOW, at(5));
+    assert_eq!(hand_overs.find(&token), Some(Whereabouts::Nowhere));
+    let mut refused = false;
+    hand_overs.answer(&of(&token, 1, 0, 0), 8, 100, |answer| {
+        refused = answer == Answer::Refused(Afresh::Unknown);
+        true
+    });
+    assert!(refused);
+    hand_overs.expire(at(70_005));
+    assert_eq!(hand_overs.find(&token), None);
+    assert!(hand_overs.has_room(MOST_HELD));
+}
+
+#[test]
 fn parts_of_two_packings_are_never_joined() {
     let mut fetches: Fetches<&str> = Fetches::new(0);
     assert_eq!(fetches.begin("client", wanted(1), 7, at(0)), Ok(None));

@@ -25,6 +25,7 @@ pub(crate) fn find(directory: &Directory, token: &Token) -> Result<Found, Afresh
         Some(Whereabouts::Here(id)) => return Ok(Found::Here(id)),
         Some(Whereabouts::Packed) => return Ok(Found::Packed),
         Some(Whereabouts::At(node)) => return Ok(Found::On(node)),
+        Some(Whereabouts::Nowhere) => return Err(Afresh::Unknown),
         None => {}
     }
     if directory.mint.made(token) {
