@@ -107,14 +107,6 @@ impl Resuming {
         }
     }
 
-    /// The tokens that the session had on other nodes.
-    pub(crate) fn tokens_before(&self) -> &[Token] {
-        match &self.phase {
-            Phase::Open { before, .. } => before,
-            _ => &[],
-        }
-    }
-
     /// The session of another connection goes on with this one, whose client has so much of the
     /// server's stream. Appends the answer, and what the client lacks.
     pub(crate) fn go_on(&mut self, other: Resuming, has: u64, answer: &mut Vec<u8>) {

@@ -46,7 +46,6 @@ use crate::flight::FlightKind;
 use crate::group::{fanout, membership};
 use crate::handler::Handler;
 use crate::panic::contained;
-use crate::resume::Resuming;
 use crate::session::{close, identity, opening, reason::CloseReason, receive, send, timeouts, work};
 use crate::task::{executor::Executor, link::wake, offload::Offload};
 
@@ -339,7 +338,9 @@ impl<H: Handler> Shard<H> {
                 ports.peers.forget(slot);
             }
             let transport = record.has_transport().then(|| state.transports.remove(slot)).flatten();
-            state.away.forget(slot);
+            if state.away.forget(slot) {
+                self.directory.hand_overs.ended(id);
+            }
             let delivery = state.endings.settle(slot);
             if let Some(flight) = &state.flight {
                 flight.record(Some(id), FlightKind::Ended(delivery));
@@ -347,10 +348,6 @@ impl<H: Handler> Shard<H> {
             (id, record, delivery, state.drain.has_begun(), transport)
         };
         let reason = record.reason.expect("a session is closed for a reason");
-        let before = transport.as_ref().and_then(|transport| transport.resuming());
-        if let Some(tokens) = before.map(Resuming::tokens_before).filter(|tokens| !tokens.is_empty()) {
-            self.directory.hand_overs.ended(tokens, id);
-        }
         let was_open = transport.is_none_or(|transport| !transport.is_unknown());
         if !was_open && record.origin() != Origin::Accepted {
             // It is counted as a connection that could not be made.

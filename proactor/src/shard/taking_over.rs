@@ -182,6 +182,7 @@ impl<H: Handler> Shard<H> {
                 return Ok(());
             }
             self.directory.hand_overs.came(&tokens, id);
+            state.away.moved_here(slot);
             let token = self.directory.mint.token(id, state.away.next_token());
             let mut wire = state.send_memory.buffer();
             let gone_on = state

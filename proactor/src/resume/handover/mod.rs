@@ -21,7 +21,7 @@ use bytes::Bytes;
 use overlapped::Time;
 
 use self::letter::{Answer, Ask};
-use super::token::{Name, Token};
+use super::token::{Name, TOKEN_BYTES, Token};
 use super::wire::Afresh;
 use crate::session::id::SessionId;
 
@@ -58,6 +58,8 @@ pub(crate) struct HandOvers(Mutex<Table>);
 struct Table {
     /// Sessions that came, by the tokens that they had elsewhere.
     came: BTreeMap<Name, (Token, SessionId)>,
+    /// The names of those.
+    names: BTreeMap<SessionId, Vec<Name>>,
     /// Sessions that went, in their order.
     gone: BTreeMap<u64, Gone>,
     /// Those, by their tokens.
@@ -66,8 +68,8 @@ struct Table {
     count: u64,
     /// Bytes of what is packed.
     held: usize,
-    /// Tokens whose sessions are being fetched, and how often.
-    fetched: BTreeMap<Name, usize>,
+    /// Tokens whose sessions are being fetched, and how often. Whole ones: a name can be guessed.
+    fetched: BTreeMap<[u8; TOKEN_BYTES], usize>,
 }
 
 /// Stands for the node that has a session which is nowhere.
@@ -114,14 +116,15 @@ impl HandOvers {
             table.by_token.remove(&token.name());
             table.came.insert(token.name(), (token.clone(), id));
         }
+        table.names.insert(id, tokens.iter().map(Token::name).collect());
     }
 
     /// A session that came has ended here.
-    pub(crate) fn ended(&self, tokens: &[Token], id: SessionId) {
-        let came = &mut self.lock().came;
-        for token in tokens {
-            if came.get(&token.name()).is_some_and(|(_, other)| *other == id) {
-                came.remove(&token.name());
+    pub(crate) fn ended(&self, id: SessionId) {
+        let table = &mut *self.lock();
+        for name in table.names.remove(&id).unwrap_or_default() {
+            if table.came.get(&name).is_some_and(|(_, other)| *other == id) {
+                table.came.remove(&name);
             }
         }
     }
@@ -229,16 +232,16 @@ impl HandOvers {
     /// This node begins or ends to fetch the session of a token.
     pub(crate) fn fetches(&self, token: &Token, begins: bool) {
         let fetched = &mut self.lock().fetched;
-        let count = fetched.entry(token.name()).or_default();
+        let count = fetched.entry(token.0).or_default();
         *count = if begins { *count + 1 } else { count.saturating_sub(1) };
         if *count == 0 {
-            fetched.remove(&token.name());
+            fetched.remove(&token.0);
         }
     }
 
     /// Whether this node fetches the session of a token: who asks for it is to ask again.
     pub(crate) fn is_fetched(&self, token: &Token) -> bool {
-        self.lock().fetched.contains_key(&token.name())
+        self.lock().fetched.contains_key(&token.0)
     }
 
     /// Forgets what is over.

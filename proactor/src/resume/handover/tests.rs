@@ -144,13 +144,19 @@ fn what_nobody_was_given_goes_on_here() {
     assert!(tokens.iter().all(|token| hand_overs.find(token).is_none() && take_back(&hand_overs, token).is_none()));
     // It is not lost by another session that had the token before.
     hand_overs.came(&tokens, id(9));
-    hand_overs.ended(&tokens, id(8));
+    hand_overs.ended(id(8));
     assert_eq!(hand_overs.find(&tokens[0]), Some(Whereabouts::Here(id(9))));
     hand_overs.went(&tokens, vec![1; 50], &of(&mint.token(id(0), 0), 2, 0, 0), 7, WINDOW, at(0));
     assert_eq!(hand_overs.find(&tokens[0]), Some(Whereabouts::Packed));
     hand_overs.expire(at(10_000));
     assert_eq!(take_back(&hand_overs, &tokens[0]), None, "it has waited long enough");
     assert!(hand_overs.has_room(MOST_HELD), "and takes no memory");
+    hand_overs.came(&tokens, id(10));
+    hand_overs.ended(id(9));
+    assert_eq!(hand_overs.find(&tokens[0]), Some(Whereabouts::Here(id(10))));
+    hand_overs.ended(id(10));
+    let table = hand_overs.lock();
+    assert!(table.came.is_empty() && table.names.is_empty());
 }
 
 #[test]

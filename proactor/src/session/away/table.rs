@@ -17,6 +17,8 @@ pub(crate) struct Away {
     is_news: bool,
     /// Connections that have come for sessions of this shard.
     came: Vec<Returning>,
+    /// Sessions that have come from other nodes.
+    moved_here: BTreeSet<u32>,
     /// Tokens that were made.
     tokens: u64,
 }
@@ -128,12 +130,18 @@ impl Away {
         }
     }
 
-    /// A session is gone. Nobody may wait for it.
-    pub(crate) fn forget(&mut self, slot: u32) {
+    /// A session has come from another node.
+    pub(crate) fn moved_here(&mut self, slot: u32) {
+        self.moved_here.insert(slot);
+    }
+
+    /// A session is gone. Nobody may wait for it. Says whether it had come from another node.
+    pub(crate) fn forget(&mut self, slot: u32) -> bool {
         self.asking.remove(&slot);
         if let Some(waiting) = self.by_slot.remove(&slot).and_then(|entry| entry.waiting) {
             waiting.reset();
         }
+        self.moved_here.remove(&slot)
     }
 
     /// If the session is away: a connection that came for it waits until its old socket is closed,
