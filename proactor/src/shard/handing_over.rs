@@ -13,6 +13,7 @@ use crate::resume::Afresh;
 use crate::resume::handover::MOST_BYTES;
 use crate::resume::handover::fetches::shard_of;
 use crate::resume::handover::letter::{Answer, Ask, Letter, PART_HEAD};
+use crate::resume::handover::packed::VERSION;
 use crate::session::away::{finding, leaving};
 use crate::session::{close, id::SessionId, reason::CloseReason};
 use crate::shard::state::ShardState;
@@ -32,7 +33,9 @@ impl<H: Handler> Shard<H> {
         match Letter::parse(&body) {
             None => tracing::warn!("{mail:?} is dropped: no node of a cluster has made it"),
             Some(Letter::Ask(ask)) => self.asked(&node, mail, &ask),
-            Some(Letter::Taken(token)) => self.directory.hand_overs.taken(&token, mail.from),
+            Some(Letter::Came { ticket, token, goes_on }) => {
+                self.directory.hand_overs.came_there(&token, (mail.from, ticket), goes_on);
+            }
             Some(Letter::Answer(ticket, _)) if shard_of(ticket) != self.shard => {
                 self.pass_on(shard_of(ticket), mail);
             }
@@ -56,6 +59,10 @@ impl<H: Handler> Shard<H> {
             said.is_ok()
         };
         let refuse = |why| _ = say(Answer::Refused(why));
+        if ask.version < VERSION {
+            // It could not go on there.
+            return refuse(Afresh::NotHandedOver);
+        }
         let hand_overs = &self.directory.hand_overs;
         let longest = node.longest_mail().saturating_sub(PART_HEAD);
         if hand_overs.answer(ask, from, longest, say) || hand_overs.is_fetched(&ask.token) {

@@ -52,7 +52,7 @@ impl<H: Handler> Shard<H> {
             state.fetches.turn(now)
         };
         let busy = !steps.is_empty();
-        steps.into_iter().for_each(|step| self.take_step(step));
+        steps.into_iter().for_each(|step| self.take_step(step, 0));
         busy
     }
 
@@ -73,10 +73,7 @@ impl<H: Handler> Shard<H> {
             state.fetches.hear(ticket, from, answer, now)
         };
         if let Some(step) = step {
-            if let Step::Whole(returning, _) = &step {
-                self.write(from, &Letter::Taken(returning.token.clone()).encode());
-            }
-            self.take_step(step);
+            self.take_step(step, from);
         }
     }
 
@@ -87,14 +84,16 @@ impl<H: Handler> Shard<H> {
         }
     }
 
-    fn take_step(&mut self, step: Step<Returning>) {
+    /// `from` is the node that has just answered.
+    fn take_step(&mut self, step: Step<Returning>, from: u64) {
         match step {
             Step::Write(node, letter) if !self.is_own(node) => self.write(node, &letter),
             // It was to come to this node.
             Step::Write(_, letter) => self.look_here(&letter),
-            Step::Whole(returning, packed) => {
+            Step::Whole(returning, ticket, packed) => {
                 let token = returning.token.clone();
-                self.go_on_with(returning, &packed);
+                let goes_on = self.go_on_with(returning, &packed);
+                self.write(from, &Letter::Came { ticket, token: token.clone(), goes_on }.encode());
                 self.directory.hand_overs.fetches(&token, false);
             }
             Step::Not(returning, afresh) => {
@@ -112,35 +111,54 @@ impl<H: Handler> Shard<H> {
     /// fetched it, or does.
     fn look_here(&mut self, letter: &[u8]) {
         let Some(Letter::Ask(ask)) = Letter::parse(letter) else { return };
-        if let Ok(Found::Here(_) | Found::Packed) = find(&self.directory, &ask.token) {
-            let waits = self.logic.state().fetches.take(ask.ticket);
-            if let Some(returning) = waits {
-                self.directory.hand_overs.fetches(&returning.token, false);
-                self.logic.state().away.came(returning);
+        match find(&self.directory, &ask.token) {
+            Ok(Found::Here(_) | Found::Packed) => {
+                let waits = self.logic.state().fetches.take(ask.ticket);
+                if let Some(returning) = waits {
+                    self.directory.hand_overs.fetches(&returning.token, false);
+                    self.logic.state().away.came(returning);
+                }
+            }
+            // It has gone on from here, or is on its way.
+            Ok(Found::On(node)) => self.logic.state().fetches.go_to(ask.ticket, node),
+            Err(afresh) => {
+                let step = self.logic.state().fetches.refuse(ask.ticket, afresh);
+                if let Some(step) = step {
+                    self.take_step(step, 0);
+                }
             }
         }
     }
 
     /// A connection has come whose session is packed here for another node, which did not get it.
     pub(super) fn take_back(&mut self, returning: Returning) {
+        if self.phase != Phase::Running {
+            // Nobody is let in. The other node may get it.
+            return returning.reset();
+        }
         let mark = mark_of(&self.logic.state(), returning.permit.listener());
         match self.directory.hand_overs.take_back(&returning.token, mark) {
-            Ok(Some(packed)) => self.go_on_with(returning, &packed),
+            Ok(Some((number, packed))) => {
+                let goes_on = self.go_on_with(returning, &packed);
+                self.directory.hand_overs.is_back(number, goes_on);
+            }
             // Its last part has just left.
             Ok(None) => self.logic.state().away.came(returning),
             Err(afresh) => self.admit_afresh(returning, afresh),
         }
     }
 
-    /// A session goes on with a connection.
-    fn go_on_with(&mut self, returning: Returning, packed: &[u8]) {
+    /// A session goes on with a connection. Says whether it does, or what was packed is still the
+    /// session.
+    fn go_on_with(&mut self, returning: Returning, packed: &[u8]) -> bool {
         let has = returning.has;
         let Some(packed) = Packed::parse(packed) else {
             tracing::warn!("a session of another node cannot go on: no node of a cluster has packed it");
-            return self.admit_afresh(returning, Afresh::NotHandedOver);
+            self.admit_afresh(returning, Afresh::NotHandedOver);
+            return false;
         };
         let (tokens, listener) = (packed.tokens.clone(), returning.permit.listener());
-        let Some(id) = self.admit(returning) else { return };
+        let Some(id) = self.admit(returning) else { return false };
         if let Err(afresh) = self.restore(id, has, packed) {
             let (mark, window, now) = {
                 let state = &*self.logic.state();
@@ -153,6 +171,7 @@ impl<H: Handler> Shard<H> {
                 self.begin_afresh(id.slot(), afresh);
             }
         }
+        true
     }
 
     fn restore(&mut self, id: SessionId, has: u64, packed: Packed) -> Result<(), Afresh> {

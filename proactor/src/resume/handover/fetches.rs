@@ -61,8 +61,8 @@ struct Fetch<T> {
 pub(crate) enum Step<T> {
     /// To be written to a node.
     Write(u64, Vec<u8>),
-    /// The session has come.
-    Whole(T, Vec<u8>),
+    /// The session has come, for this ticket.
+    Whole(T, u64, Vec<u8>),
     /// It does not.
     Not(T, Afresh),
 }
@@ -97,7 +97,7 @@ impl<T> Fetches<T> {
             if fetch.wanted.listener != wanted.listener {
                 return Err(waits);
             }
-            fetch.wanted = wanted;
+            (fetch.wanted, fetch.until) = (wanted, now + GIVE_UP_AFTER);
             return Ok(Some(std::mem::replace(&mut fetch.waits, waits)));
         }
         if self.by_ticket.len() >= MOST {
@@ -163,12 +163,20 @@ impl<T> Fetches<T> {
                     return Some(fetch.ask(ticket));
                 }
                 let fetch = self.remove(ticket)?;
-                Some(Step::Whole(fetch.waits, fetch.came))
+                Some(Step::Whole(fetch.waits, ticket, fetch.came))
             }
         }
     }
 
-    fn refuse(&mut self, ticket: u64, reason: Afresh) -> Option<Step<T>> {
+    /// Another node is to be asked, when it is time to ask again.
+    pub(crate) fn go_to(&mut self, ticket: u64, node: u64) {
+        if let Some(fetch) = self.by_ticket.get_mut(&ticket).filter(|fetch| fetch.node != node) {
+            self.came -= fetch.restart();
+            fetch.node = node;
+        }
+    }
+
+    pub(crate) fn refuse(&mut self, ticket: u64, reason: Afresh) -> Option<Step<T>> {
         self.remove(ticket).map(|fetch| Step::Not(fetch.waits, reason))
     }
 

@@ -7,7 +7,8 @@
 //! | part | `2`, ticket (8), the number of the packing (8), bytes in all (4), from byte (4), the bytes |
 //! | refused | `3`, ticket (8), the reason (1) |
 //! | elsewhere | `4`, ticket (8), the number of the node that was given it (8) |
-//! | taken | `5`, its token (32): all parts have come |
+//! | taken | `5`, ticket (8), its token (32): all parts have come, and it goes on |
+//! | dropped | `6`, ticket (8), its token (32): all parts have come, and it could not go on |
 
 use crate::resume::token::{TOKEN_BYTES, Token};
 use crate::resume::wire::Afresh;
@@ -17,6 +18,7 @@ const PART: u8 = 2;
 const REFUSED: u8 = 3;
 const ELSEWHERE: u8 = 4;
 const TAKEN: u8 = 5;
+const DROPPED: u8 = 6;
 
 /// Bytes of a part's head.
 pub(crate) const PART_HEAD: usize = 25;
@@ -25,7 +27,12 @@ pub(crate) const PART_HEAD: usize = 25;
 pub(crate) enum Letter<'l> {
     Ask(Ask),
     Answer(u64, Answer<'l>),
-    Taken(Token),
+    /// The answer to this ticket is whole, and the session goes on, or could not.
+    Came {
+        ticket: u64,
+        token: Token,
+        goes_on: bool,
+    },
 }
 
 /// Asks for a session.
@@ -93,8 +100,9 @@ impl Letter<'_> {
                     Answer::Elsewhere(node) => wire.extend_from_slice(&node.to_be_bytes()),
                 }
             }
-            Letter::Taken(token) => {
-                wire.push(TAKEN);
+            Letter::Came { ticket, token, goes_on } => {
+                wire.push(if *goes_on { TAKEN } else { DROPPED });
+                wire.extend_from_slice(&ticket.to_be_bytes());
                 wire.extend_from_slice(&token.0);
             }
         }
@@ -123,7 +131,9 @@ impl Letter<'_> {
             }
             REFUSED => Letter::Answer(rest.u64()?, Answer::Refused(Afresh::of_code(rest.take::<1>()?[0]))),
             ELSEWHERE => Letter::Answer(rest.u64()?, Answer::Elsewhere(rest.u64()?)),
-            TAKEN => Letter::Taken(rest.token()?),
+            TAKEN | DROPPED => {
+                Letter::Came { ticket: rest.u64()?, token: rest.token()?, goes_on: *kind == TAKEN }
+            }
             _ => return None,
         };
         rest.0.is_empty().then_some(letter)
@@ -181,7 +191,8 @@ mod tests {
             Letter::Answer(3, Answer::Part { packing: 6, total: 100, at: 50, bytes: b"" }),
             Letter::Answer(4, Answer::Refused(Afresh::NotHandedOver)),
             Letter::Answer(5, Answer::Elsewhere(u64::MAX)),
-            Letter::Taken(token),
+            Letter::Came { ticket: 8, token: token.clone(), goes_on: true },
+            Letter::Came { ticket: 8, token, goes_on: false },
         ];
         for letter in letters {
             let wire = letter.encode();

@@ -85,6 +85,8 @@ struct Gone {
     /// How often its last part has left, or leaves at this moment. The node that it is for has it
     /// from the first time on.
     lasts: u32,
+    /// It is to go on here, at this moment.
+    is_taken_back: bool,
     hold_until: Time,
     known_until: Time,
 }
@@ -160,11 +162,16 @@ impl HandOvers {
         let (number, packed, at, len) = {
             let mut table = self.lock();
             let Some(number) = table.number(&ask.token) else { return false };
+            let is_fetched = table.fetched.contains_key(&ask.token.0);
             let Some(gone) = table.gone.get_mut(&number) else { return false };
             let packed = gone.packed.clone().filter(|_| gone.lasts == 0 || gone.to == asks);
             let packed = match packed {
                 _ if gone.mark != ask.listener => Err(Answer::Refused(Afresh::Unknown)),
+                // It is to ask again: who takes it back is not done.
+                Some(_) if gone.is_taken_back => return true,
                 None if gone.to == NOBODY => Err(Answer::Refused(Afresh::Unknown)),
+                // It may be on its way back.
+                None if is_fetched => return true,
                 None => Err(Answer::Elsewhere(gone.to.0)),
                 Some(packed) => Ok(packed),
             };
@@ -206,27 +213,47 @@ impl HandOvers {
         }
     }
 
-    /// The node that was given a session has all of it.
-    pub(crate) fn taken(&self, token: &Token, node: u64) {
+    /// The node that was given a session by this ticket has all of it, and goes on with it or
+    /// cannot. If it cannot, nobody has been given it.
+    pub(crate) fn came_there(&self, token: &Token, to: (u64, u64), goes_on: bool) {
         let table = &mut *self.lock();
         if let Some(gone) = table.number(token).and_then(|number| table.gone.get_mut(&number))
-            && gone.to.0 == node
+            && gone.to == to
             && gone.lasts > 0
         {
-            table.held -= gone.packed.take().map_or(0, |packed| packed.len());
+            match goes_on {
+                true => table.held -= gone.packed.take().map_or(0, |packed| packed.len()),
+                false if gone.packed.is_some() => gone.lasts = 0,
+                false => {}
+            }
         }
     }
 
     /// Takes back what no other node was given: the session goes on here, if its client has come to
-    /// the listener with this mark. `None`: look again where it is.
-    pub(crate) fn take_back(&self, token: &Token, mark: u64) -> Result<Option<Bytes>, Afresh> {
+    /// the listener with this mark. Until [`is_back`](HandOvers::is_back) says whether it does,
+    /// nobody else gets it. `None`: look again where it is.
+    pub(crate) fn take_back(&self, token: &Token, mark: u64) -> Result<Option<(u64, Bytes)>, Afresh> {
         let table = &mut *self.lock();
         let Some(number) = table.number(token) else { return Ok(None) };
-        let Some(gone) = table.gone.get(&number).filter(|gone| gone.lasts == 0) else { return Ok(None) };
+        let gone = table.gone.get_mut(&number).filter(|gone| gone.lasts == 0 && !gone.is_taken_back);
+        let Some((gone, packed)) = gone.and_then(|gone| gone.packed.clone().map(|packed| (gone, packed))) else {
+            return Ok(None);
+        };
         if gone.mark != mark {
             return Err(Afresh::Unknown);
         }
-        Ok(table.forget(number))
+        gone.is_taken_back = true;
+        Ok(Some((number, packed)))
+    }
+
+    /// What was taken back goes on here, or could not.
+    pub(crate) fn is_back(&self, number: u64, goes_on: bool) {
+        let table = &mut *self.lock();
+        match table.gone.get_mut(&number) {
+            Some(_) if goes_on => _ = table.forget(number),
+            Some(gone) => gone.is_taken_back = false,
+            None => {}
+        }
     }
 
     /// This node begins or ends to fetch the session of a token.
@@ -280,7 +307,7 @@ impl Table {
         let hold_until = now + HOLD;
         let known_until = hold_until + window;
         let tokens = tokens.iter().map(Token::name).collect();
-        self.gone.insert(number, Gone { tokens, to, mark, packed, lasts: 0, hold_until, known_until });
+        self.gone.insert(number, Gone { tokens, to, mark, packed, lasts: 0, is_taken_back: false, hold_until, known_until });
         while self.gone.len() > MOST_KNOWN
             && let Some(oldest) = self.gone.keys().next().copied()
         {

@@ -38,7 +38,20 @@ fn ask(hand_overs: &HandOvers, token: &Token, asks: (u64, u64), at: u32) -> Opti
 }
 
 fn take_back(hand_overs: &HandOvers, token: &Token) -> Option<Bytes> {
-    hand_overs.take_back(token, MARK).unwrap()
+    let (number, packed) = hand_overs.take_back(token, MARK).unwrap()?;
+    hand_overs.is_back(number, true);
+    Some(packed)
+}
+
+#[test]
+fn what_is_taken_back_and_cannot_go_on_is_still_packed() {
+    let (hand_overs, mint) = (HandOvers::default(), Mint::of_number(1));
+    let token = mint.token(id(3), 1);
+    hand_overs.went(std::slice::from_ref(&token), vec![0; 50], &of(&token, 1, 0, 0), 7, WINDOW, at(0));
+    let (number, _) = hand_overs.take_back(&token, MARK).unwrap().unwrap();
+    assert_eq!((ask(&hand_overs, &token, (7, 1), 0), hand_overs.take_back(&token, MARK)), (None, Ok(None)));
+    hand_overs.is_back(number, false);
+    assert_eq!(ask(&hand_overs, &token, (7, 1), 0), Some(Ok(50)));
 }
 
 #[test]
@@ -124,9 +137,16 @@ fn until_the_last_part_leaves_the_newest_who_asks_gets_it_and_then_only_the_one_
         assert_eq!(ask(&hand_overs, &token, asks, 0), Some(Err(8)));
     }
     assert_eq!((hand_overs.find(&token), take_back(&hand_overs, &token)), (Some(Whereabouts::At(8)), None));
-    hand_overs.taken(&token, 7);
+    hand_overs.came_there(&token, (7, 1), true);
     assert_eq!(ask(&hand_overs, &token, (8, 1), 100), Some(Ok(50)), "another says nothing of it");
-    hand_overs.taken(&token, 8);
+    hand_overs.came_there(&token, (8, 1), false);
+    assert_eq!(ask(&hand_overs, &token, (9, 1), 0), Some(Ok(100)), "it could not go on there");
+    assert_eq!(ask(&hand_overs, &token, (8, 1), 0), Some(Ok(100)));
+    assert_eq!(ask(&hand_overs, &token, (8, 1), 100), Some(Ok(50)));
+    hand_overs.came_there(&token, (8, 1), true);
+    hand_overs.fetches(&token, true);
+    assert_eq!(ask(&hand_overs, &token, (9, 1), 0), None, "it may be on its way back");
+    hand_overs.fetches(&token, false);
     assert_eq!(ask(&hand_overs, &token, (8, 1), 100), Some(Err(8)));
     hand_overs.expire(at(69_999));
     assert_eq!(hand_overs.find(&token), Some(Whereabouts::At(8)));
@@ -202,10 +222,11 @@ fn a_session_is_asked_for_part_by_part_and_again_until_its_time_is_over() {
         assert_eq!(fetches.hear(ticket, 7, wrong, at(300)), None, "{wrong:?}");
     }
     // Its client has come again.
-    let again = fetches.begin("new", wanted(1), 7, at(400));
+    let again = fetches.begin("new", wanted(1), 7, at(4900));
     assert!(matches!(again, Ok(Some("old"))));
+    assert!(fetches.turn(at(5000)).iter().all(|step| matches!(step, Step::Write(..))), "it has its own time");
     let whole = fetches.hear(ticket, 7, part(3, b"de"), at(500));
-    assert_eq!(whole, Some(Step::Whole("new", b"abcde".to_vec())));
+    assert_eq!(whole, Some(Step::Whole("new", ticket, b"abcde".to_vec())));
     assert!(fetches.is_empty());
 
     assert_eq!(fetches.begin("late", wanted(2), 7, at(1000)), Ok(None));
@@ -270,7 +291,7 @@ fn parts_of_two_packings_are_never_joined() {
         assert_eq!(fetches.hear(ticket, 7, late, at(1)), None, "{late:?}");
     }
     let whole = fetches.hear(ticket, 7, part(2, 2, b"CDE"), at(1));
-    assert_eq!(whole, Some(Step::Whole("client", b"ABCDE".to_vec())));
+    assert_eq!(whole, Some(Step::Whole("client", ticket, b"ABCDE".to_vec())));
 
     let (hand_overs, mint) = (HandOvers::default(), Mint::of_number(1));
     let token = mint.token(id(3), 1);
