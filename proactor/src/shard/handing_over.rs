@@ -50,7 +50,7 @@ impl<H: Handler> Shard<H> {
 
     /// Another node asks for a session.
     fn asked(&mut self, node: &Node, mail: NodeMail, ask: &Ask) {
-        let from = mail.from;
+        let (from, now) = (mail.from, self.logic.state().driver.now());
         let say = |answer: Answer<'_>| {
             let said = node.mail(from, MailKind::Sessions, &Letter::Answer(ask.ticket, answer).encode());
             if let Err(why) = &said {
@@ -65,7 +65,7 @@ impl<H: Handler> Shard<H> {
         }
         let hand_overs = &self.directory.hand_overs;
         let longest = node.longest_mail().saturating_sub(PART_HEAD);
-        if hand_overs.answer(ask, from, longest, say) || hand_overs.is_fetched(&ask.token) {
+        if hand_overs.answer(ask, from, longest, now, say) || hand_overs.is_fetched(&ask.token) {
             return;
         }
         let Ok(finding::Found::Here(id)) = finding::find(&self.directory, &ask.token) else {
@@ -80,7 +80,7 @@ impl<H: Handler> Shard<H> {
             return refuse(Afresh::Unknown);
         }
         match self.hand_over(id, ask, from) {
-            Ok(()) => _ = self.directory.hand_overs.answer(ask, from, longest, say),
+            Ok(()) => _ = self.directory.hand_overs.answer(ask, from, longest, now, say),
             Err(Some(afresh)) => refuse(afresh),
             Err(None) => {}
         }
@@ -123,6 +123,6 @@ impl<H: Handler> Shard<H> {
         if size > MOST_BYTES {
             return Err(Some(Afresh::NotHandedOver));
         }
-        if self.directory.hand_overs.has_room(size) { Ok(size) } else { Err(None) }
+        if self.directory.hand_overs.make_room(size, state.driver.now()) { Ok(size) } else { Err(None) }
     }
 }

@@ -208,6 +208,9 @@ impl<T> Fetch<T> {
     fn ask(&self, ticket: u64) -> Step<T> {
         let Wanted { token, has, listener } = self.wanted.clone();
         let at = u32::try_from(self.came.len()).unwrap_or(u32::MAX);
-        Step::Write(self.node, Letter::Ask(Ask { version: VERSION, ticket, packing: self.packing, at, has, token, listener }).encode())
+        Step::Write(
+            self.node,
+            Letter::Ask(Ask { version: VERSION, ticket, packing: self.packing, at, has, token, listener }).encode(),
+        )
     }
 }

@@ -131,9 +131,7 @@ impl Letter<'_> {
             }
             REFUSED => Letter::Answer(rest.u64()?, Answer::Refused(Afresh::of_code(rest.take::<1>()?[0]))),
             ELSEWHERE => Letter::Answer(rest.u64()?, Answer::Elsewhere(rest.u64()?)),
-            TAKEN | DROPPED => {
-                Letter::Came { ticket: rest.u64()?, token: rest.token()?, goes_on: *kind == TAKEN }
-            }
+            TAKEN | DROPPED => Letter::Came { ticket: rest.u64()?, token: rest.token()?, goes_on: *kind == TAKEN },
             _ => return None,
         };
         rest.0.is_empty().then_some(letter)

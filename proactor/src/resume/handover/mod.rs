@@ -13,7 +13,7 @@ pub(crate) mod fetches;
 pub(crate) mod letter;
 pub(crate) mod packed;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ use crate::session::id::SessionId;
 pub(crate) const MOST_BYTES: usize = 4 << 20;
 /// Bytes of sessions that wait here to be fetched. With more, nodes that ask have to ask again.
 const MOST_HELD: usize = 64 << 20;
-/// How long they wait.
+/// How long a node that was given one has to take it, and another may be sure that it waits.
 const HOLD: Duration = Duration::from_secs(10);
 /// Sessions that were given away and are known. Over it, the oldest are forgotten: a client that
 /// still shows the token of one is told that there is no such session.
@@ -66,8 +66,11 @@ struct Table {
     by_token: BTreeMap<Name, (Token, u64)>,
     /// How many went so far.
     count: u64,
-    /// Bytes of what is packed.
+    /// Those that are packed, and their bytes.
+    waiting: BTreeSet<u64>,
     held: usize,
+    /// Until then what is packed is sure to wait.
+    hold_until: Time,
     /// Tokens whose sessions are being fetched, and how often. Whole ones: a name can be guessed.
     fetched: BTreeMap<[u8; TOKEN_BYTES], usize>,
 }
@@ -87,8 +90,10 @@ struct Gone {
     lasts: u32,
     /// It is to go on here, at this moment.
     is_taken_back: bool,
+    /// Until then it is sure to wait.
     hold_until: Time,
-    known_until: Time,
+    /// So much longer its tokens are known, and what nobody was given is there.
+    window: Duration,
 }
 
 impl HandOvers {
@@ -131,9 +136,25 @@ impl HandOvers {
         }
     }
 
-    /// Whether there is room for a session of so many bytes to wait.
-    pub(crate) fn has_room(&self, bytes: usize) -> bool {
-        self.lock().held + bytes <= MOST_HELD
+    /// Makes room for a session of so many bytes to wait, if there is any: what nobody has asked for
+    /// of late is forgotten, the oldest first.
+    pub(crate) fn make_room(&self, bytes: usize, now: Time) -> bool {
+        let table = &mut *self.lock();
+        while table.held + bytes > MOST_HELD {
+            let oldest = table.waiting.first().copied();
+            let Some(number) = oldest.filter(|number| table.gone.get(number).is_none_or(|gone| gone.hold_until <= now))
+            else {
+                return false;
+            };
+            table.forget(number);
+        }
+        true
+    }
+
+    /// Whether something is packed that another node may be about to fetch.
+    pub(crate) fn is_awaited(&self, now: Time) -> bool {
+        let table = self.lock();
+        !table.waiting.is_empty() && table.hold_until > now
     }
 
     /// A session with these tokens is fenced and packed for this node. Its client may show a token
@@ -156,11 +177,13 @@ impl HandOvers {
         ask: &Ask,
         from: u64,
         longest: usize,
+        now: Time,
         say: impl FnOnce(Answer<'_>) -> bool,
     ) -> bool {
         let asks = (from, ask.ticket);
         let (number, packed, at, len) = {
-            let mut table = self.lock();
+            let mut locked = self.lock();
+            let table = &mut *locked;
             let Some(number) = table.number(&ask.token) else { return false };
             let is_fetched = table.fetched.contains_key(&ask.token.0);
             let Some(gone) = table.gone.get_mut(&number) else { return false };
@@ -178,16 +201,17 @@ impl HandOvers {
             let packed = match packed {
                 Ok(packed) => packed,
                 Err(no) => {
-                    drop(table);
+                    drop(locked);
                     say(no);
                     return true;
                 }
             };
-            gone.to = asks;
+            (gone.to, gone.hold_until) = (asks, now + HOLD);
             // What it has of another packing is of no use.
             let at = if ask.packing == number { ask.at } else { 0 };
             let rest = packed.len().saturating_sub(at as usize);
             let len = rest.min(MOST_PART).min(longest);
+            table.hold_until = now + HOLD;
             // Under the same lock as the choice of the node: from here on no other gets it.
             gone.lasts += u32::from(len == rest && rest > 0);
             (number, packed, at, len)
@@ -217,12 +241,13 @@ impl HandOvers {
     /// cannot. If it cannot, nobody has been given it.
     pub(crate) fn came_there(&self, token: &Token, to: (u64, u64), goes_on: bool) {
         let table = &mut *self.lock();
-        if let Some(gone) = table.number(token).and_then(|number| table.gone.get_mut(&number))
+        if let Some(number) = table.number(token)
+            && let Some(gone) = table.gone.get_mut(&number)
             && gone.to == to
             && gone.lasts > 0
         {
             match goes_on {
-                true => table.held -= gone.packed.take().map_or(0, |packed| packed.len()),
+                true => table.unpack(number),
                 false if gone.packed.is_some() => gone.lasts = 0,
                 false => {}
             }
@@ -250,7 +275,7 @@ impl HandOvers {
     pub(crate) fn is_back(&self, number: u64, goes_on: bool) {
         let table = &mut *self.lock();
         match table.gone.get_mut(&number) {
-            Some(_) if goes_on => _ = table.forget(number),
+            Some(_) if goes_on => table.forget(number),
             Some(gone) => gone.is_taken_back = false,
             None => {}
         }
@@ -274,16 +299,16 @@ impl HandOvers {
     /// Forgets what is over.
     pub(crate) fn expire(&self, now: Time) {
         let table = &mut *self.lock();
-        let mut over = Vec::new();
-        for (number, gone) in &mut table.gone {
-            if gone.hold_until <= now {
-                table.held -= gone.packed.take().map_or(0, |packed| packed.len());
-            }
-            if gone.known_until <= now {
+        let (mut given, mut over) = (Vec::new(), Vec::new());
+        for (number, gone) in &table.gone {
+            if gone.hold_until + gone.window <= now {
                 over.push(*number);
+            } else if gone.hold_until <= now && gone.lasts > 0 && gone.packed.is_some() {
+                given.push(*number);
             }
         }
-        over.into_iter().for_each(|number| _ = table.forget(number));
+        given.into_iter().for_each(|number| table.unpack(number));
+        over.into_iter().for_each(|number| table.forget(number));
     }
 }
 
@@ -303,11 +328,14 @@ impl Table {
             self.came.remove(&token.name());
             self.by_token.insert(token.name(), (token.clone(), number));
         }
-        self.held += packed.as_ref().map_or(0, Bytes::len);
         let hold_until = now + HOLD;
-        let known_until = hold_until + window;
+        if let Some(packed) = &packed {
+            self.held += packed.len();
+            self.waiting.insert(number);
+            self.hold_until = self.hold_until.max(hold_until);
+        }
         let tokens = tokens.iter().map(Token::name).collect();
-        self.gone.insert(number, Gone { tokens, to, mark, packed, lasts: 0, is_taken_back: false, hold_until, known_until });
+        self.gone.insert(number, Gone { tokens, to, mark, packed, lasts: 0, is_taken_back: false, hold_until, window });
         while self.gone.len() > MOST_KNOWN
             && let Some(oldest) = self.gone.keys().next().copied()
         {
@@ -321,15 +349,21 @@ impl Table {
         own.is(token).then_some(*number)
     }
 
-    fn forget(&mut self, number: u64) -> Option<Bytes> {
-        let gone = self.gone.remove(&number)?;
-        for name in gone.tokens {
+    /// What was packed is needed no more.
+    fn unpack(&mut self, number: u64) {
+        if let Some(packed) = self.gone.get_mut(&number).and_then(|gone| gone.packed.take()) {
+            self.held -= packed.len();
+            self.waiting.remove(&number);
+        }
+    }
+
+    fn forget(&mut self, number: u64) {
+        self.unpack(number);
+        for name in self.gone.remove(&number).map(|gone| gone.tokens).unwrap_or_default() {
             if self.by_token.get(&name).is_some_and(|(_, other)| *other == number) {
                 self.by_token.remove(&name);
             }
         }
-        self.held -= gone.packed.as_ref().map_or(0, |packed| packed.len());
-        gone.packed
     }
 }
 

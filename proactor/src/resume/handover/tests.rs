@@ -22,11 +22,12 @@ fn of(token: &Token, ticket: u64, packing: u64, at: u32) -> Ask {
     Ask { version: VERSION, ticket, packing, at, has: 0, token: token.clone(), listener: MARK }
 }
 
-/// What a node that asks for bytes of the first packing is answered: the length of the part, or another node. `None`: it is not.
+/// What a node that asks for bytes of the first packing is answered: the length of the part, or
+/// another node. `None`: it is not.
 fn ask(hand_overs: &HandOvers, token: &Token, asks: (u64, u64), at: u32) -> Option<Result<usize, u64>> {
     let mut said = None;
     let packing = u64::from(at > 0);
-    hand_overs.answer(&of(token, asks.1, packing, at), asks.0, 100, |answer| {
+    hand_overs.answer(&of(token, asks.1, packing, at), asks.0, 100, Time::ZERO, |answer| {
         said = Some(match answer {
             Answer::Part { bytes, .. } => Ok(bytes.len()),
             Answer::Elsewhere(node) => Err(node),
@@ -59,10 +60,10 @@ fn a_session_goes_on_only_at_the_listener_that_it_had() {
     let (hand_overs, mint) = (HandOvers::default(), Mint::of_number(1));
     let token = mint.token(id(3), 1);
     hand_overs.went(std::slice::from_ref(&token), vec![0; 150], &of(&token, 1, 0, 0), 7, WINDOW, at(0));
-    for (node, packing, at) in [(8, 0, 0), (7, 1, 100)] {
+    for (node, packing, from) in [(8, 0, 0), (7, 1, 100)] {
         let mut said = false;
-        let other = Ask { listener: MARK + 1, ..of(&token, 1, packing, at) };
-        hand_overs.answer(&other, node, 100, |answer| {
+        let other = Ask { listener: MARK + 1, ..of(&token, 1, packing, from) };
+        hand_overs.answer(&other, node, 100, at(0), |answer| {
             assert_eq!(answer, Answer::Refused(Afresh::Unknown));
             said = true;
             true
@@ -85,7 +86,14 @@ fn of_many_who_ask_at_once_one_gets_the_last_part_or_the_session_goes_on_here() 
         let hand_overs = HandOvers::default();
         let mint = Mint::of_number(1);
         let token = mint.token(id(slot), 1);
-        hand_overs.went(std::slice::from_ref(&token), vec![0; 50], &of(&mint.token(id(0), 0), 1, 0, 0), 7, WINDOW, at(0));
+        hand_overs.went(
+            std::slice::from_ref(&token),
+            vec![0; 50],
+            &of(&mint.token(id(0), 0), 1, 0, 0),
+            7,
+            WINDOW,
+            at(0),
+        );
         let start = std::sync::Barrier::new(3);
         let have = std::thread::scope(|scope| {
             let asking = [7, 8].map(|node| {
@@ -109,14 +117,14 @@ fn a_last_part_that_could_not_leave_is_not_given() {
     let token = mint.token(id(3), 1);
     hand_overs.went(std::slice::from_ref(&token), vec![0; 50], &of(&mint.token(id(0), 0), 1, 0, 0), 7, WINDOW, at(0));
     let mut is_last = false;
-    assert!(hand_overs.answer(&of(&token, 1, 0, 0), 7, 100, |answer| {
+    assert!(hand_overs.answer(&of(&token, 1, 0, 0), 7, 100, at(0), |answer| {
         is_last = matches!(answer, Answer::Part { total: 50, bytes: [_, ..], .. });
         assert_eq!(hand_overs.find(&token), Some(Whereabouts::At(7)), "while it leaves");
         false
     }));
     assert!(is_last);
     assert_eq!(ask(&hand_overs, &token, (8, 1), 0), Some(Ok(50)));
-    assert!(hand_overs.answer(&of(&token, 1, 0, 0), 8, 100, |_| false));
+    assert!(hand_overs.answer(&of(&token, 1, 0, 0), 8, 100, at(0), |_| false));
     assert_eq!(take_back(&hand_overs, &token), None, "it has left once");
 }
 
@@ -168,9 +176,11 @@ fn what_nobody_was_given_goes_on_here() {
     assert_eq!(hand_overs.find(&tokens[0]), Some(Whereabouts::Here(id(9))));
     hand_overs.went(&tokens, vec![1; 50], &of(&mint.token(id(0), 0), 2, 0, 0), 7, WINDOW, at(0));
     assert_eq!(hand_overs.find(&tokens[0]), Some(Whereabouts::Packed));
-    hand_overs.expire(at(10_000));
+    hand_overs.expire(at(69_999));
+    assert_eq!(hand_overs.find(&tokens[0]), Some(Whereabouts::Packed), "as long as its client may come");
+    hand_overs.expire(at(70_000));
     assert_eq!(take_back(&hand_overs, &tokens[0]), None, "it has waited long enough");
-    assert!(hand_overs.has_room(MOST_HELD), "and takes no memory");
+    assert!(hand_overs.make_room(MOST_HELD, at(0)), "and takes no memory");
     hand_overs.came(&tokens, id(10));
     hand_overs.ended(id(9));
     assert_eq!(hand_overs.find(&tokens[0]), Some(Whereabouts::Here(id(10))));
@@ -182,14 +192,43 @@ fn what_nobody_was_given_goes_on_here() {
 #[test]
 fn what_waits_and_what_is_known_have_limits() {
     let (hand_overs, mint) = (HandOvers::default(), Mint::of_number(1));
-    hand_overs.went(&[mint.token(id(0), 0)], vec![0; MOST_HELD - 10], &of(&mint.token(id(0), 0), 1, 0, 0), 7, WINDOW, at(0));
-    assert!(hand_overs.has_room(10) && !hand_overs.has_room(11));
-    for slot in 1..=MOST_KNOWN as u32 {
+    hand_overs.went(
+        &[mint.token(id(0), 0)],
+        vec![0; MOST_HELD - 10],
+        &of(&mint.token(id(0), 0), 1, 0, 0),
+        7,
+        WINDOW,
+        at(0),
+    );
+    assert!(hand_overs.make_room(10, at(9_999)) && !hand_overs.make_room(11, at(9_999)));
+    assert!(hand_overs.make_room(11, at(10_000)), "nobody has asked for it of late");
+    assert_eq!(hand_overs.find(&mint.token(id(0), 0)), None);
+    for slot in 1..=MOST_KNOWN as u32 + 1 {
         hand_overs.went(&[mint.token(id(slot), 0)], Vec::new(), &of(&mint.token(id(0), 0), 1, 0, 0), 7, WINDOW, at(0));
     }
-    assert!(hand_overs.has_room(MOST_HELD), "the oldest is forgotten");
-    assert_eq!(hand_overs.find(&mint.token(id(0), 0)), None);
-    assert_eq!(hand_overs.find(&mint.token(id(1), 0)), Some(Whereabouts::Packed));
+    assert!(hand_overs.make_room(MOST_HELD, at(0)), "the oldest is forgotten");
+    assert_eq!(hand_overs.find(&mint.token(id(1), 0)), None);
+    assert_eq!(hand_overs.find(&mint.token(id(2), 0)), Some(Whereabouts::Packed));
+}
+
+#[test]
+fn what_is_given_waits_until_it_is_taken_for_so_long_after_it_was_asked_for() {
+    let (hand_overs, mint) = (HandOvers::default(), Mint::of_number(1));
+    let token = mint.token(id(3), 1);
+    let ask = of(&token, 1, 0, 0);
+    assert!(!hand_overs.is_awaited(at(0)));
+    hand_overs.went(std::slice::from_ref(&token), vec![0; 50], &ask, 7, WINDOW, at(0));
+    assert!(hand_overs.is_awaited(at(9_999)) && !hand_overs.is_awaited(at(10_000)));
+    assert!(hand_overs.answer(&ask, 7, 100, at(30_000), |_| true));
+    hand_overs.expire(at(39_999));
+    assert!(hand_overs.is_awaited(at(39_999)));
+    assert!(hand_overs.answer(&ask, 7, 100, at(39_999), |answer| matches!(answer, Answer::Part { .. })));
+    hand_overs.came_there(&token, (7, 1), true);
+    assert!(!hand_overs.is_awaited(at(40_000)));
+    hand_overs.expire(at(109_998));
+    assert_eq!(hand_overs.find(&token), Some(Whereabouts::At(7)));
+    hand_overs.expire(at(109_999));
+    assert_eq!(hand_overs.find(&token), None);
 }
 
 fn wanted(slot: u32) -> Wanted {
@@ -218,7 +257,9 @@ fn a_session_is_asked_for_part_by_part_and_again_until_its_time_is_over() {
     assert_eq!(fetches.hear(ticket, 8, part(0, b"abc"), at(300)), None, "another node was not asked");
     let next = fetches.hear(ticket, 7, part(0, b"abc"), at(300)).unwrap();
     assert_eq!(asked(&next), (ticket, 3));
-    for wrong in [part(0, b"abc"), part(3, b"def"), part(4, b"e"), Answer::Part { packing: 2, total: 6, at: 3, bytes: b"d" }] {
+    for wrong in
+        [part(0, b"abc"), part(3, b"def"), part(4, b"e"), Answer::Part { packing: 2, total: 6, at: 3, bytes: b"d" }]
+    {
         assert_eq!(fetches.hear(ticket, 7, wrong, at(300)), None, "{wrong:?}");
     }
     // Its client has come again.
@@ -268,14 +309,14 @@ fn a_session_that_could_not_go_on_is_nowhere() {
     hand_overs.dropped(std::slice::from_ref(&token), MARK, WINDOW, at(5));
     assert_eq!(hand_overs.find(&token), Some(Whereabouts::Nowhere));
     let mut refused = false;
-    hand_overs.answer(&of(&token, 1, 0, 0), 8, 100, |answer| {
+    hand_overs.answer(&of(&token, 1, 0, 0), 8, 100, at(0), |answer| {
         refused = answer == Answer::Refused(Afresh::Unknown);
         true
     });
     assert!(refused);
     hand_overs.expire(at(70_005));
     assert_eq!(hand_overs.find(&token), None);
-    assert!(hand_overs.has_room(MOST_HELD));
+    assert!(hand_overs.make_room(MOST_HELD, at(0)));
 }
 
 #[test]
@@ -296,9 +337,16 @@ fn parts_of_two_packings_are_never_joined() {
     let (hand_overs, mint) = (HandOvers::default(), Mint::of_number(1));
     let token = mint.token(id(3), 1);
     for packing in [1, 2] {
-        hand_overs.went(std::slice::from_ref(&token), vec![packing; 150], &of(&mint.token(id(0), 0), 1, 0, 0), 7, WINDOW, at(0));
+        hand_overs.went(
+            std::slice::from_ref(&token),
+            vec![packing; 150],
+            &of(&mint.token(id(0), 0), 1, 0, 0),
+            7,
+            WINDOW,
+            at(0),
+        );
         let mut said = Vec::new();
-        hand_overs.answer(&of(&token, 1, 1, 100), 7, 100, |answer| {
+        hand_overs.answer(&of(&token, 1, 1, 100), 7, 100, at(0), |answer| {
             let Answer::Part { packing, at, bytes, .. } = answer else { panic!("{answer:?}") };
             said.push((packing, at, bytes.len()));
             true

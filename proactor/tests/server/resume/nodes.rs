@@ -278,6 +278,31 @@ fn if_the_client_is_back_at_the_old_node_half_way_the_new_one_does_not_take_it_a
 }
 
 #[test]
+fn a_client_that_has_tried_another_node_is_long_away_and_comes_back_has_its_session() {
+    let (mut nodes, mut client) = much_waits();
+    half_way(&nodes, &mut client);
+    nodes.nodes[1] = None;
+    client.cut(How::Reset);
+    nodes.advance(SECOND * 30);
+    assert_eq!(client.come_to(&nodes, 0), Resumed::WentOn, "within its window");
+    expect_all(&nodes, &mut client, 0);
+}
+
+#[test]
+fn a_node_that_drains_ends_when_what_goes_elsewhere_has_gone() {
+    let (nodes, mut client) = much_waits();
+    client.connect(1, Budget::NONE);
+    while nodes.logics[0].closed().is_empty() {
+        client.step(&nodes);
+    }
+    nodes.node(0).handle().drain(SECOND * 30);
+    expect_all(&nodes, &mut client, 1);
+    assert_eq!(client.resumed[1..], [Resumed::WentOn]);
+    nodes.advance(SECOND * 5);
+    assert!(nodes.node(0).has_ended(), "nothing more is awaited");
+}
+
+#[test]
 fn if_the_old_node_stops_half_way_the_client_starts_afresh_once() {
     for ends in [true, false] {
         let (mut nodes, mut client) = much_waits();
