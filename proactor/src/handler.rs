@@ -64,7 +64,9 @@ pub trait Handler: Clone + Send + 'static {
     /// A session of another node goes on here, instead of [`connected`](Handler::connected): its
     /// peer has come, and gets what it lacks before what is sent here. Returns its state, made of
     /// what [`save`](Handler::save) returned there; join groups and set timers here. It has its key
-    /// already; in a cluster with records, [`identified`](Handler::identified) is told again.
+    /// already, unless another session of this node has that: then
+    /// [`identified`](Handler::identified) is told so behind this. In a cluster with records it is
+    /// told the cluster's answer, too.
     ///
     /// `None` if nothing can be made of it: then the peer is told to start afresh, and the session
     /// is gone. By default `None`.

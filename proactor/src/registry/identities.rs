@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use crate::registry::keys::IfTaken;
 use crate::session::id::SessionId;
 
 /// The keys of a shard's sessions, by slot. Sessions without one take no place.
@@ -17,7 +18,9 @@ pub(crate) struct Identities {
 struct Identity {
     key: Bytes,
     ticket: u64,
-    is_shared: bool,
+    if_taken: IfTaken,
+    /// By the cluster.
+    is_answered: bool,
 }
 
 impl Identities {
@@ -31,15 +34,26 @@ impl Identities {
         self.keys.get(&id.slot()).map(|identity| identity.ticket)
     }
 
-    /// Whether it lets others have its key too.
-    pub(crate) fn is_shared(&self, id: SessionId) -> bool {
-        self.keys.get(&id.slot()).is_some_and(|identity| identity.is_shared)
+    /// What is to become of another session of the cluster that has its key. `Replace` only as long
+    /// as the cluster has not answered: then there is no other.
+    pub(crate) fn if_taken(&self, id: SessionId) -> IfTaken {
+        match self.keys.get(&id.slot()) {
+            Some(Identity { if_taken: IfTaken::Replace, is_answered: true, .. }) | None => IfTaken::Refuse,
+            Some(identity) => identity.if_taken,
+        }
+    }
+
+    /// The cluster has answered.
+    pub(crate) fn is_answered(&mut self, id: SessionId) {
+        if let Some(identity) = self.keys.get_mut(&id.slot()) {
+            identity.is_answered = true;
+        }
     }
 
     /// Gives a session a key. Returns the number of this time, and the key that it had.
-    pub(crate) fn set(&mut self, id: SessionId, key: Bytes, is_shared: bool) -> (u64, Option<Bytes>) {
+    pub(crate) fn set(&mut self, id: SessionId, key: Bytes, if_taken: IfTaken) -> (u64, Option<Bytes>) {
         self.tickets += 1;
-        let identity = Identity { key, ticket: self.tickets, is_shared };
+        let identity = Identity { key, ticket: self.tickets, if_taken, is_answered: false };
         let before = self.keys.insert(id.slot(), identity);
         (self.tickets, before.map(|identity| identity.key))
     }

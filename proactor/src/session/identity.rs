@@ -68,7 +68,7 @@ impl Session {
     /// As for [`identify`](Session::identify); `TooMany` if too many share the key; `Full` if a
     /// session cannot be told that it is replaced.
     pub fn identify_with(&self, key: impl AsRef<[u8]>, if_taken: IfTaken) -> Result<(), IdentifyError> {
-        self.identify_from(key.as_ref(), if_taken, None)
+        self.identify_from(key.as_ref(), if_taken, Vec::new())
     }
 
     /// As [`identify_with`](Session::identify_with), for a session that had the key elsewhere.
@@ -76,7 +76,7 @@ impl Session {
         &self,
         key: &[u8],
         if_taken: IfTaken,
-        from: Option<CameFrom>,
+        from: Vec<CameFrom>,
     ) -> Result<(), IdentifyError> {
         let id = self.id();
         let state = &mut *self.state().borrow_mut();
@@ -91,7 +91,7 @@ impl Session {
             directory.mail_to_session(other, Mail::KeyTaken { id: other, key, reason: CloseReason::Replaced })
         })?;
         let key = Bytes::copy_from_slice(key);
-        let (ticket, before) = identities.set(id, key.clone(), if_taken == IfTaken::Share);
+        let (ticket, before) = identities.set(id, key.clone(), if_taken);
         if before.as_ref() != Some(&key) {
             if let Some(before) = &before {
                 directory.keys.release(before, id);
@@ -144,8 +144,9 @@ pub(crate) fn answered(state: &mut ShardState, id: SessionId, ticket: u64, is_re
     if !directory.keys.has(&key, id) {
         return None;
     }
-    if is_refused {
-        forget(state, id);
+    match is_refused {
+        true => forget(state, id),
+        false => identities.is_answered(id),
     }
     Some(key)
 }

@@ -1,5 +1,7 @@
 //! What a shard does in each turn of a drain.
 
+use overlapped::Time;
+
 use super::Shard;
 use super::directory::Phase;
 use crate::handler::Handler;
@@ -28,6 +30,11 @@ impl<H: Handler> Shard<H> {
             self.logic.draining(*id);
         }
         busy || !due.is_empty()
+    }
+
+    /// Whether another node is to get a session that is packed here, as long as a drain may take.
+    pub(super) fn is_awaited(&self, now: Time) -> bool {
+        self.is_clustered && self.phase == Phase::Draining && self.directory.hand_overs.is_awaited(now)
     }
 
     /// Enters the phase that the server was told of, or the last if draining has taken too long.

@@ -256,10 +256,7 @@ impl<H: Handler> Shard<H> {
         state.driver.live().sockets > 0
             || state.attempts.ended_count() > 0
             || !state.away.is_empty()
-            // Other nodes go on with what is packed: they are to get it, as long as a drain may take.
-            || self.is_clustered
-                && self.phase == Phase::Draining
-                && self.directory.hand_overs.is_awaited(state.driver.now())
+            || self.is_awaited(state.driver.now())
     }
 
     /// When it has something to do without being told.

@@ -191,7 +191,7 @@ impl<H: Handler> Shard<H> {
         if !stream.reaches(has) {
             return Err(Afresh::OutOfWindow);
         }
-        let refused = key.and_then(|(key, is_shared)| identify(&session, key, is_shared, tokens.first()));
+        let refused = key.and_then(|(key, if_taken)| identify(&session, key, if_taken, &tokens));
         if !self.logic.restore(&session, &saved) {
             return Err(Afresh::NotHandedOver);
         }
@@ -225,14 +225,9 @@ impl<H: Handler> Shard<H> {
 }
 
 /// Gives a session the key that it had elsewhere. Returns why not, if it does not have it.
-fn identify(
-    session: &Session,
-    key: Vec<u8>,
-    is_shared: bool,
-    from: Option<&Token>,
-) -> Option<(Vec<u8>, IdentifyError)> {
-    let from = from.map(|token| CameFrom { node: token.server(), session: token.session() });
-    let if_taken = if is_shared { IfTaken::Share } else { IfTaken::Refuse };
+fn identify(session: &Session, key: Vec<u8>, if_taken: IfTaken, tokens: &[Token]) -> Option<(Vec<u8>, IdentifyError)> {
+    // The cluster's record may still be that of a node before the last.
+    let from = tokens.iter().map(|token| CameFrom { node: token.server(), session: token.session() }).collect();
     session.identify_from(&key, if_taken, from).err().map(|why| (key, why))
 }
 

@@ -26,8 +26,8 @@ pub(crate) struct Login {
     /// Tells the logins of a session apart.
     pub(crate) ticket: u64,
     pub(crate) if_taken: IfTaken,
-    /// The session was another node's before, which had the key and gives it up.
-    pub(crate) from: Option<CameFrom>,
+    /// What the session was on other nodes before, which had the key and give it up.
+    pub(crate) from: Vec<CameFrom>,
 }
 
 /// A session of another node.

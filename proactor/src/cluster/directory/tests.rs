@@ -127,7 +127,13 @@ impl Node {
         let id = SessionId::new(0, Key::new(ids.len() as u32, 1));
         ids.insert(user.to_owned().into(), id);
         drop(ids);
-        self.keys.login(Login { key: user.to_owned().into(), id, ticket: 1, if_taken: IfTaken::Refuse, from: None });
+        self.keys.login(Login {
+            key: user.to_owned().into(),
+            id,
+            ticket: 1,
+            if_taken: IfTaken::Refuse,
+            from: Vec::new(),
+        });
     }
 
     fn told(&self) -> Vec<Notice> {

@@ -237,7 +237,7 @@ impl Work {
         }
         let shares = login.if_taken == IfTaken::Share;
         let is_shared = shares && owned.as_ref().is_none_or(|owned| owned.is_shared);
-        match self.claim(key, login.id, is_shared, Manner::As(login.if_taken), login.from, context) {
+        match self.claim(key, login.id, is_shared, Manner::As(login.if_taken), &login.from, context) {
             Err(Stop::Rest(rest)) => Err(rest),
             Err(Stop::Refused(why)) => {
                 context.outgoing.notices.push(answer(login, Err(why)));
@@ -270,7 +270,7 @@ impl Work {
             Some(owned) if held == Some(owned.epoch) && owned.session == session => self.end_job(),
             Some(claim) => {
                 let is_shared = claim.is_shared;
-                match self.claim(key, session, is_shared, Manner::Keep, None, context) {
+                match self.claim(key, session, is_shared, Manner::Keep, &[], context) {
                     Ok(()) => {}
                     Err(Stop::Rest(rest)) => return Err(rest),
                     Err(Stop::Refused(_)) => {
@@ -303,7 +303,7 @@ impl Work {
         session: SessionId,
         is_shared: bool,
         manner: Manner,
-        from: Option<CameFrom>,
+        from: &[CameFrom],
         context: &mut Context<'_>,
     ) -> Result<(), Stop> {
         let blocked = Stop::Rest(Rest::Blocked(Time::MAX));
@@ -325,7 +325,7 @@ impl Work {
             let to =
                 |letter: fn(Named) -> Letter, holder: &Holder, named: Named| (holder.node, key.clone(), letter(named));
             // The session that it was gives the key up, or has done so.
-            let is_its_own = others.iter().all(|other| from.is_some_and(|from| from.is(other.node, other.session)));
+            let is_its_own = others.iter().all(|other| from.iter().any(|from| from.is(other.node, other.session)));
             let manner = if is_its_own { Manner::As(IfTaken::Replace) } else { manner };
             match manner {
                 Manner::As(IfTaken::Replace) => {

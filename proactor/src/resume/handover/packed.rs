@@ -8,11 +8,12 @@
 //! | 8, 8 | how much of the client's stream has come; how much of the server's is confirmed |
 //! | 4 and that | what was sent after that, or was queued |
 //! | 4 and that | what has come and was not handed to the logic |
-//! | 1 | 0 without a key, 1 with one, 2 with one that may be shared |
+//! | 1 | 0 without a key, 1 with one, 2 with one that may be shared, 3 with one that is to be taken from others |
 //! | 4 and that | the key |
 //! | 4 and that | what the logic has saved |
 
 use super::letter::Rest;
+use crate::registry::keys::IfTaken;
 use crate::resume::token::Token;
 
 /// What nodes of this version pack, and the only one that they read.
@@ -34,8 +35,8 @@ pub(crate) struct Packed {
     pub(crate) kept: Vec<u8>,
     /// What has come and was not handed to the logic.
     pub(crate) unread: Vec<u8>,
-    /// Its key, and whether others may share it.
-    pub(crate) key: Option<(Vec<u8>, bool)>,
+    /// Its key, and what becomes of another session that has it.
+    pub(crate) key: Option<(Vec<u8>, IfTaken)>,
     /// By the logic.
     pub(crate) saved: Vec<u8>,
 }
@@ -53,7 +54,9 @@ impl Packed {
         counted(&self.unread, &mut wire)?;
         let (kind, key) = match &self.key {
             None => (0, &[][..]),
-            Some((key, is_shared)) => (1 + u8::from(*is_shared), &key[..]),
+            Some((key, IfTaken::Refuse)) => (1, &key[..]),
+            Some((key, IfTaken::Share)) => (2, &key[..]),
+            Some((key, IfTaken::Replace)) => (3, &key[..]),
         };
         wire.push(kind);
         counted(key, &mut wire)?;
@@ -78,7 +81,9 @@ impl Packed {
         let key = rest.counted()?.to_vec();
         let key = match kind {
             0 => None,
-            1 | 2 => Some((key, kind == 2)),
+            1 => Some((key, IfTaken::Refuse)),
+            2 => Some((key, IfTaken::Share)),
+            3 => Some((key, IfTaken::Replace)),
             _ => return None,
         };
         let saved = rest.counted()?.to_vec();
@@ -106,13 +111,17 @@ mod tests {
             confirmed: 17,
             kept: b"kept".to_vec(),
             unread: b"unr".to_vec(),
-            key: Some((b"user/7".to_vec(), true)),
+            key: Some((b"user/7".to_vec(), IfTaken::Share)),
             saved: Vec::new(),
         };
         let wire = packed.encode().unwrap();
         assert_eq!(Packed::parse(&wire).as_ref(), Some(&packed));
         assert!((0..wire.len()).all(|len| Packed::parse(&wire[..len]).is_none()));
         assert_eq!(Packed::parse(&[&wire[..], b"x"].concat()), None);
+        for if_taken in [IfTaken::Refuse, IfTaken::Replace] {
+            let other = Packed { key: Some((b"user".to_vec(), if_taken)), ..packed.clone() };
+            assert_eq!(Packed::parse(&other.encode().unwrap()), Some(other));
+        }
         for (received, confirmed) in [(MOST_COUNTED, 17), (17, u64::MAX)] {
             let other = Packed { received, confirmed, ..packed.clone() };
             assert_eq!(Packed::parse(&other.encode().unwrap()), None, "sums of its counts would overflow");

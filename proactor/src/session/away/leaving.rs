@@ -6,6 +6,7 @@ use super::moving;
 use crate::codec::Codec;
 use crate::group::membership;
 use crate::panic::contained;
+use crate::registry::keys::IfTaken;
 use crate::resume::{Afresh, handover::packed::Packed, token::Token};
 use crate::session::{close, id::SessionId, identity, reason::CloseReason, send};
 use crate::shard::state::ShardState;
@@ -55,7 +56,12 @@ pub(crate) fn pack(state: &mut ShardState, id: SessionId, shown: &Token, saved: 
     let (received, confirmed, mut kept) = stream.into_parts();
     kept.append(&mut queued);
     let key = identities.of(id).filter(|key| directory.keys.has(key, id));
-    let key = key.map(|key| (key.to_vec(), identities.is_shared(id)));
+    let if_taken = match identities.if_taken(id) {
+        // Without records nobody answers, and a key is that of its node.
+        IfTaken::Replace if directory.key_directory().is_none() => IfTaken::Refuse,
+        if_taken => if_taken,
+    };
+    let key = key.map(|key| (key.to_vec(), if_taken));
     // At once: the session that goes on is to have it.
     identity::forget(state, id);
     Some(Packed { tokens, received, confirmed, kept, unread: unread[start..].to_vec(), key, saved })
