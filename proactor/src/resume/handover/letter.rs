@@ -3,8 +3,8 @@
 //!
 //! | letter | bytes, numbers big-endian |
 //! |---|---|
-//! | ask | `1`, the newest [version](super::packed) that it reads (1), ticket (8), the packing that it has parts of, or 0 (8), from byte (4), what the client has (8), token (32), listener (8) |
-//! | part | `2`, ticket (8), the number of the packing (8), bytes in all (4), from byte (4), the bytes |
+//! | ask | `1`, version (1), ticket (8), packing (8), at (4), has (8), token (32), listener (8) |
+//! | part | `2`, ticket (8), packing (8), bytes in all (4), from byte (4), the bytes |
 //! | refused | `3`, ticket (8), the reason (1) |
 //! | elsewhere | `4`, ticket (8), the number of the node that was given it (8) |
 //! | taken | `5`, ticket (8), its token (32): all parts have come, and it goes on |

@@ -8,7 +8,7 @@
 //! | 8, 8 | how much of the client's stream has come; how much of the server's is confirmed |
 //! | 4 and that | what was sent after that, or was queued |
 //! | 4 and that | what has come and was not handed to the logic |
-//! | 1 | 0 without a key, 1 with one, 2 with one that may be shared, 3 with one that is to be taken from others |
+//! | 1 | 0 without a key; with one: 1 if another keeps it, 2 if it is shared, 3 if replaced |
 //! | 4 and that | the key |
 //! | 4 and that | what the logic has saved |
 
