@@ -75,8 +75,8 @@ impl<H: Handler> Shard<H> {
             return self.pass_on(id.shard(), mail);
         }
         if ask.packing != 0 {
-            // What it has the first parts of has gone on here. A connection that comes there from now
-            // on is another matter.
+            // What it has the first parts of has gone on here. A connection that comes there from
+            // now on is another matter.
             return refuse(Afresh::Unknown);
         }
         match self.hand_over(id, ask, from) {

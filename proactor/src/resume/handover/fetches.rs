@@ -15,8 +15,8 @@ use crate::resume::wire::Afresh;
 pub(crate) const GIVE_UP_AFTER: Duration = Duration::from_secs(5);
 /// When it is asked again, if it did not answer.
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
-/// So many nodes one behind the other are asked at once. Those behind them are asked when it is time
-/// to ask again: two nodes may each take the other to have the session.
+/// So many nodes one behind the other are asked at once. Those behind them are asked when it is
+/// time to ask again: two nodes may each take the other to have the session.
 const MOST_HOPS: u8 = 3;
 /// Connections that may wait on a shard. One more is reset: its client tries again.
 const MOST: usize = 1024;

@@ -136,8 +136,8 @@ impl HandOvers {
         }
     }
 
-    /// Makes room for a session of so many bytes to wait, if there is any: what nobody has asked for
-    /// of late is forgotten, the oldest first.
+    /// Makes room for a session of so many bytes to wait, if there is any: what nobody has asked
+    /// for of late is forgotten, the oldest first.
     pub(crate) fn make_room(&self, bytes: usize, now: Time) -> bool {
         let table = &mut *self.lock();
         while table.held + bytes > MOST_HELD {
@@ -170,8 +170,8 @@ impl HandOvers {
         self.lock().goes(tokens, None, NOBODY, mark, window, now);
     }
 
-    /// Answers a node that asks for a session that went from here. Says whether it did. `longest` is
-    /// the most that the answer may have, and `say` says whether it has left.
+    /// Answers a node that asks for a session that went from here. Says whether it did. `longest`
+    /// is the most that the answer may have, and `say` says whether it has left.
     pub(crate) fn answer(
         &self,
         ask: &Ask,
