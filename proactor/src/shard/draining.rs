@@ -32,8 +32,16 @@ impl<H: Handler> Shard<H> {
         busy || !due.is_empty()
     }
 
+    pub(super) fn has_anything_left(&self) -> bool {
+        let state = self.logic.state();
+        state.driver.live().sockets > 0
+            || state.attempts.ended_count() > 0
+            || !state.away.is_empty()
+            || self.is_awaited(state.driver.now())
+    }
+
     /// Whether another node is to get a session that is packed here, as long as a drain may take.
-    pub(super) fn is_awaited(&self, now: Time) -> bool {
+    fn is_awaited(&self, now: Time) -> bool {
         self.is_clustered && self.phase == Phase::Draining && self.directory.hand_overs.is_awaited(now)
     }
 

@@ -251,14 +251,6 @@ impl<H: Handler> Shard<H> {
             && self.serving.as_ref().is_none_or(|serving| serving.is_over())
     }
 
-    fn has_anything_left(&self) -> bool {
-        let state = self.logic.state();
-        state.driver.live().sockets > 0
-            || state.attempts.ended_count() > 0
-            || !state.away.is_empty()
-            || self.is_awaited(state.driver.now())
-    }
-
     /// When it has something to do without being told.
     pub(crate) fn deadline(&self) -> Option<Time> {
         earlier(self.logic.state().deadline(), self.deadline_of_keys())
