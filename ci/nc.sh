@@ -56,7 +56,8 @@ echo 'hello, one' >&4
 until_it_is 'one hears what two says' heard one 'hello, one'
 printf 'with CR LF\r\n\nafter an empty line\n' >&4
 until_it_is 'one hears the rest' heard one 'after an empty line'
-heard one 'with CR LF' && heard one '' || fail 'a line is missing'
+heard one 'with CR LF' || fail 'a line is missing'
+! heard one '' || fail 'one hears the answer to a heartbeat'
 ! heard one 'hello, two' && ! heard two 'hello, one' || fail 'one of them hears itself'
 drain
 exec 3>&- 4>&-

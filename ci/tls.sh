@@ -53,6 +53,8 @@ drained() {
 ask() {
     local line=$1
     shift
+    # The answer of the last client must not be taken for that of this one.
+    : >"$scratch/ask.log"
     mkfifo "$scratch/ask.in"
     timeout 60 openssl s_client -connect "127.0.0.1:$port" -servername localhost -verify_return_error -brief "$@" \
         <"$scratch/ask.in" >"$scratch/ask.log" 2>"$scratch/ask.err.log" &
@@ -212,6 +214,7 @@ asks() {
     shift
     local -a for_name=(-noservername)
     [ -z "$name" ] || for_name=(-servername "$name")
+    : >"$scratch/ask.log"
     mkfifo "$scratch/ask.in"
     timeout 60 openssl s_client -connect "127.0.0.1:$port" "${for_name[@]}" -verify_return_error -quiet -no_ign_eof "$@" \
         <"$scratch/ask.in" >"$scratch/ask.log" 2>"$scratch/ask.err.log" &
