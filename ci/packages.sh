@@ -34,6 +34,10 @@ fi
 echo '== the crates, as they would be published'
 # Each is built of what its package has in it. In a target folder that is named, all are built
 # there, with what they share; otherwise each has one of its own.
+#
+# cargo keeps what it has unpacked of such a package by its version alone, and would build that of
+# an earlier run again.
+rm -rf "${CARGO_HOME:-$HOME/.cargo}"/registry/src/-*/{overlapped,proactor*}-[0-9]*
 CARGO_TARGET_DIR="$target" CARGO_INCREMENTAL=0 cargo publish --workspace --dry-run --locked --allow-dirty 2>"$scratch/publish.log" ||
     fail 'the crates cannot be published'
 ! grep '^warning' "$scratch/publish.log" | grep -v 'aborting upload due to dry run' || fail 'publishing warns'
