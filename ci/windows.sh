@@ -67,4 +67,5 @@ timeout 600 cargo test --locked --workspace --test examples --bins
 timeout 600 cargo test --locked --workspace --test program --bins -- \
     --skip unix_sockets:: --skip limits:: --skip sigterm --skip io_uring:: \
     --skip hangup:: --skip restart:: --skip stopped:: --skip a_unix_socket \
-    --skip inherited:: --skip notify:: --skip upgrade:: --skip quit:: --skip reloading:: --skip dashboard:: --skip built_without
+    --skip inherited:: --skip notify:: --skip upgrade:: --skip quit:: --skip reloading:: --skip dashboard:: \
+    --skip built_without --skip without_it_is_an_error --skip the_names_of_the_system

@@ -69,11 +69,11 @@ wine_case() {
     tr -d '\r' <"$work/run/$name.raw" >"$work/run/$name"
 }
 
-# Wine on a busy machine may be late for a wait of a case. So a difference has a second chance.
+# Wine on a busy machine may be late for a wait of a case. So a difference has more chances.
 checked_wine_case() {
     local source="$1" name
     name="$(basename "${source%.*}")"
-    for attempt in 1 2; do
+    for attempt in 1 2 3 4 5; do
         wine_case "$source" || return 1
         if diff "${source%.*}.expected" "$work/run/$name" >"$work/run/$name.diff" 2>&1; then
             return 0

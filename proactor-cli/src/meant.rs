@@ -7,7 +7,8 @@ use clap::error::{ContextKind, ContextValue};
 /// What to write instead, if that is clear.
 pub(crate) fn instead(error: &clap::Error) -> Option<String> {
     let usage = error.get(ContextKind::Usage)?.to_string();
-    let command = usage.split_whitespace().skip_while(|word| *word != "proactor").nth(1)?;
+    let is_program = |word: &str| word.strip_suffix(".exe").unwrap_or(word) == "proactor";
+    let command = usage.split_whitespace().skip_while(|word| !is_program(word)).nth(1)?;
     let word = |kind| match error.get(kind) {
         Some(ContextValue::String(word)) => Some(word.as_str()),
         _ => None,
