@@ -73,7 +73,7 @@ wine_case() {
 checked_wine_case() {
     local source="$1" name
     name="$(basename "${source%.*}")"
-    for attempt in 1 2 3 4 5; do
+    for attempt in {1..20}; do
         wine_case "$source" || return 1
         if diff "${source%.*}.expected" "$work/run/$name" >"$work/run/$name.diff" 2>&1; then
             return 0
