@@ -23,8 +23,8 @@ pub(crate) fn program() -> Option<PathBuf> {
     found
 }
 
-/// A port that nobody listens on now. It is not one of those that the system gives to whoever asks
-/// for any, which may be another's before the server binds it, or while it is away.
+/// A port that nobody listens on now. It lies outside the system's range for port 0, so no other
+/// program gets it before the server binds it, or while the server is away.
 pub(crate) fn free_port() -> u16 {
     const FIRST: u32 = 10_000;
     const COUNT: u32 = 20_000;

@@ -154,7 +154,7 @@ fn a_node_that_does_not_answer_has_its_time_and_then_the_client_starts_afresh() 
         let took = nodes.network.now().since(before);
         assert!(took >= SECOND * 5 && took < SECOND * 6, "{took:?} of simulated time");
         client.ask(&nodes, 1, b"new", 1);
-        // What the old node hears later changes nothing for the new session.
+        // A later message to the old node changes nothing for the new session.
         nodes.paused.clear();
         nodes.cluster.reconnect("n0");
         nodes.advance(SECOND * 3);
@@ -191,7 +191,7 @@ fn of_two_clients_with_one_token_at_two_nodes_one_has_the_session() {
         let has = clients.each_ref().map(|client| client.is_connected() && client.resumed == [Resumed::WentOn]);
         assert!(has[0] != has[1], "{:?}", clients.each_ref().map(|client| client.resumed.clone()));
         winners[usize::from(has[1])] += 1;
-        // What the other has is no part of it.
+        // The node that lost takes no part in the session.
         let (winner, node) = if has[0] { (0, 1) } else { (1, 2) };
         clients[winner].ask(&nodes, node, b"mine", 2);
         assert_eq!(nodes.logics[0].packets(), [&b"hello"[..], b"mine"]);
