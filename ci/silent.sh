@@ -65,7 +65,8 @@ noticed() {
     until_it_is 'the server is ready' grep -qs '^proactor: chat on ' "$scratch/server.log"
     port="$(sed -n 's/^proactor: chat on 10\.213\.7\.1:\([0-9]*\);.*/\1/p' "$scratch/server.log")"
 
-    rm -f "$scratch"/*.in
+    # Nor what the members before have heard.
+    rm -f "$scratch"/*.in "$scratch/lost.log" "$scratch/talks.log"
     mkfifo "$scratch/lost.in" "$scratch/talks.in"
     ip netns exec "$space" nc 10.213.7.1 "$port" <"$scratch/lost.in" >"$scratch/lost.log" &
     local lost=$!

@@ -54,11 +54,13 @@ for security in plain tls; do
     fi
     speaks "Python's websockets ($security)" "$python" ci/websocket/client.py "$url" "$scratch/dev-cert.pem"
     speaks "Node's ws ($security)" node ci/websocket/client.js "$url" "$scratch/dev-cert.pem"
-    # A client that stays is told by the drain that the server goes away.
+    # A client that stays is told by the drain that the server goes away. The line of the one before
+    # must not be taken for this one's.
+    rm -f "$scratch/stay.log"
     "$python" ci/websocket/client.py "$url" "$scratch/dev-cert.pem" stay >"$scratch/stay.log" 2>&1 &
     stays=$!
     started+=("$stays")
-    until_it_is 'a client that stays' grep -q '^stays' "$scratch/stay.log"
+    until_it_is 'a client that stays' grep -qs '^stays' "$scratch/stay.log"
     drained 'the server was drained'
     until_it_is 'the end of the client' gone "$stays"
     wait "$stays" || fail 'a client was not told that the server goes away'
@@ -82,7 +84,7 @@ for other in "$python ci/websocket/server.py" 'node ci/websocket/server.js'; do
     $other >"$scratch/other.log" 2>&1 &
     server=$!
     started+=("$server")
-    until_it_is "$other listens" grep -q '^listening on ' "$scratch/other.log"
+    until_it_is "$other listens" grep -qs '^listening on ' "$scratch/other.log"
     port="$(sed -n 's/^listening on //p' "$scratch/other.log")"
     speaks "our client with $other" "$examples/websocket_client" "127.0.0.1:$port" /chat
     until_it_is 'the close code' grep -q '^code 4000 done' "$scratch/other.log"
