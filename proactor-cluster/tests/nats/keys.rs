@@ -184,7 +184,7 @@ fn a_node_that_is_cut_off_from_nats_closes_what_is_no_longer_certain_and_serves_
     assert_eq!(answer, "ok");
     let without = Client::new(far.address);
     proxy.cut();
-    assert_eq!(Client::log_in(far.address, "refuse eve").1, "unreachable");
+    assert_eq!(Client::try_log_in(far.address, "refuse eve").1, "unreachable");
     let _held = Client::take_over(near.address, "replace ann");
     ann.expect_end();
     assert!(shared.is_open() && without.is_open(), "only exclusive keys are lost");
@@ -220,7 +220,7 @@ fn keys_outlive_a_restart_of_jetstream() {
 fn without_jetstream_or_the_permission_for_it_no_login_is_certain() {
     let Some(plain) = Broker::start(&[]) else { return };
     let node = Node::join(&plain.url(), "a", Duration::from_secs(1));
-    assert_eq!(Client::log_in(node.address, "refuse ann").1, "unreachable");
+    assert_eq!(Client::try_log_in(node.address, "refuse ann").1, "unreachable");
     assert!(node.handle.find_anywhere("ann").wait().is_err());
     let scratch = Scratch::new();
     let config = scratch.0.join("nats.conf");
@@ -233,7 +233,7 @@ fn without_jetstream_or_the_permission_for_it_no_login_is_certain() {
     let Some(broker) = Broker::start(&["-c", config.to_str().unwrap()]) else { return };
     let url = broker.url().replace("nats://", "nats://me:secret@");
     let node = Node::join(&url, "b", Duration::from_secs(1));
-    assert_eq!(Client::log_in(node.address, "refuse ann").1, "unreachable");
+    assert_eq!(Client::try_log_in(node.address, "refuse ann").1, "unreachable");
 }
 
 #[test]

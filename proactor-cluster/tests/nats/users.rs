@@ -79,25 +79,35 @@ impl Client {
         Client(BufReader::new(stream))
     }
 
-    /// Logs in. Returns the client and the answer.
-    pub(crate) fn log_in(address: SocketAddr, line: &str) -> (Client, String) {
+    /// Logs in once. Returns the client and the answer.
+    pub(crate) fn try_log_in(address: SocketAddr, line: &str) -> (Client, String) {
         let mut client = Client::new(address);
         client.say(line);
         let answer = client.line();
         (client, answer)
     }
 
-    /// Logs in while the node that has the user is away, whose lease ends first. On a busy machine
-    /// that may take longer than one login waits, which is then told to try again.
-    pub(crate) fn take_over(address: SocketAddr, line: &str) -> Client {
+    /// Logs in. On a busy machine, and while the lease of a node that is away ends, the answer may
+    /// take longer than one login waits, which is then told to try again.
+    pub(crate) fn log_in(address: SocketAddr, line: &str) -> (Client, String) {
         let until = Instant::now() + PATIENCE;
-        loop {
-            let (client, answer) = Client::log_in(address, line);
-            if answer == "ok" {
-                return client;
-            }
-            assert!(answer == "unreachable" && Instant::now() < until, "{answer}");
+        let (mut client, mut answer) = Client::try_log_in(address, line);
+        // The one before may not have left yet.
+        let mut is_again = false;
+        while answer == "unreachable" || (is_again && answer == "taken here") {
+            assert!(Instant::now() < until, "{line}: {answer}");
+            drop(client);
+            (client, answer) = Client::try_log_in(address, line);
+            is_again = true;
         }
+        (client, answer)
+    }
+
+    /// Logs in while the node that has the user is away, whose lease ends first.
+    pub(crate) fn take_over(address: SocketAddr, line: &str) -> Client {
+        let (client, answer) = Client::log_in(address, line);
+        assert_eq!(answer, "ok");
+        client
     }
 
     pub(crate) fn say(&mut self, line: &str) {

@@ -10,7 +10,7 @@ use super::event::{Answer, Login};
 use super::letters::Named;
 use super::local::Notice;
 use super::waiting::Waiting;
-use super::work::{Owned, Rest, Work, end_all, lose};
+use super::work::{Owned, Rest, Work, lose};
 use crate::registry::keys::IdentifyError;
 use crate::session::reason::CloseReason;
 
@@ -64,7 +64,7 @@ impl Claims {
             // Another session has it by now: the other node will read that.
             return;
         }
-        end_all(key, CloseReason::Replaced, context);
+        context.end_all(key, CloseReason::Replaced);
         self.settle_for(from, key, context);
     }
 
@@ -162,9 +162,9 @@ impl Claims {
     /// Nothing that was claimed in an earlier epoch is certain any more.
     fn lose_void(&mut self, context: &mut Context<'_>) {
         let held = context.lease.held();
-        for (key, Entry { owned, .. }) in &mut self.entries {
+        for (key, Entry { owned, work }) in &mut self.entries {
             if owned.is_some_and(|owned| Some(owned.epoch) != held && !owned.is_shared) {
-                lose(key, owned, context);
+                lose(key, owned, work.as_deref(), context);
             }
         }
         self.entries.retain(|_, entry| entry.owned.is_some() || entry.work.is_some());

@@ -11,6 +11,7 @@ use super::lease::Lease;
 use super::letters::Letter;
 use super::local::{Local, Notice};
 use super::peers::{Life, Peers};
+use crate::session::reason::CloseReason;
 
 pub(super) struct Context<'c> {
     pub(super) now: Time,
@@ -46,6 +47,12 @@ impl Context<'_> {
         let is_known = lives.iter().all(|(_, life)| *life != Life::Unknown);
         let living = lives.into_iter().filter(|(_, life)| *life == Life::Live).map(|(holder, _)| holder.clone());
         is_known.then(|| living.collect())
+    }
+
+    /// Takes the key from the sessions here, which are closed.
+    pub(super) fn end_all(&mut self, key: &Bytes, reason: CloseReason) {
+        let ended = self.local.take(key).into_iter();
+        self.outgoing.notices.extend(ended.map(|id| Notice::Ended { id, key: key.clone(), reason }));
     }
 }
 

@@ -193,6 +193,54 @@ fn a_record_that_cannot_be_deleted_is_tried_again_after_a_pause_and_not_at_once(
     // Two calls every two seconds in the end, and the lease's.
     assert!((8..40).contains(&later), "{later} calls in ten seconds");
 }
+
+#[test]
+fn a_login_outlives_the_loss_of_what_another_session_here_had_claimed() {
+    let mut node = Node::new();
+    node.log_in("ann");
+    let Some((_, Call::Put(_, done))) = node.records.take() else { panic!("a claim") };
+    done(Ok(Revision(2)));
+    node.turn();
+    assert_eq!(node.told().len(), 1);
+    // Another node deletes the lease, and this one makes a new one: ann is claimed anew.
+    node.now = node.keys.deadline(0).unwrap();
+    node.turn();
+    let Some((_, Call::Put(_, renewed))) = node.records.take() else { panic!("a renewal") };
+    renewed(Err(RecordError::Conflict));
+    node.turn();
+    let Some((_, Call::Get(read))) = node.records.take() else { panic!("a look at the lease") };
+    read(Ok(None));
+    node.turn();
+    let gained = node.now;
+    node.renew();
+    let Some((name, Call::Put(_, claimed))) = node.records.take() else { panic!("a claim") };
+    assert_eq!(name, "u/ann");
+    // Meanwhile her connection breaks, and she logs in again.
+    node.keys.left(Bytes::from_static(b"ann"));
+    node.begin("ann");
+    let id = node.sessions.find(b"ann").unwrap();
+    // What was claimed in the old epoch is lost. She had no part in it.
+    node.now = Time::ZERO + 2 * LEASE;
+    assert!(node.now < gained + 2 * LEASE);
+    node.turn();
+    assert_eq!(node.told(), []);
+    claimed(Ok(Revision(3)));
+    while let Some((name, call)) = {
+        node.turn();
+        node.records.take()
+    } {
+        match call {
+            Call::Put(_, done) => done(Ok(Revision(4))),
+            _ => panic!("a call of {name}"),
+        }
+        if name == "u/ann" {
+            break;
+        }
+    }
+    node.turn();
+    assert_eq!(node.told(), [Notice::Identified { id, ticket: 1, result: Ok(()) }]);
+}
+
 /// Has it make as many calls as it may, and two logins wait for a place.
 fn make_busy(node: &mut Node) {
     for number in 0..512 {

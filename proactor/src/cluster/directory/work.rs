@@ -131,6 +131,10 @@ impl Work {
         has_place
     }
 
+    fn logs_in(&self, id: SessionId) -> bool {
+        self.jobs.iter().any(|job| matches!(job, Job::Login(login, _) if login.id == id))
+    }
+
     pub(super) fn settle(&mut self) {
         if !matches!(self.jobs.back(), Some(Job::Settle)) {
             self.jobs.push_back(Job::Settle);
@@ -274,7 +278,7 @@ impl Work {
                     Ok(()) => {}
                     Err(Stop::Rest(rest)) => return Err(rest),
                     Err(Stop::Refused(_)) => {
-                        lose(key, owned, context);
+                        lose(key, owned, Some(self), context);
                         self.end_job();
                     }
                 }
@@ -464,16 +468,14 @@ impl From<Rest> for Stop {
     }
 }
 
-/// The sessions here have the key no longer.
-pub(super) fn lose(key: &Bytes, owned: &mut Option<Owned>, context: &mut Context<'_>) {
-    *owned = None;
-    end_all(key, CloseReason::KeyLost, context);
-}
-
-/// Takes the key from the sessions here, which are closed.
-pub(super) fn end_all(key: &Bytes, reason: CloseReason, context: &mut Context<'_>) {
-    let ended = context.local.take(key).into_iter();
-    context.outgoing.notices.extend(ended.map(|id| Notice::Ended { id, key: key.clone(), reason }));
+/// The sessions here have the key no longer. One that is being logged in has not had it yet: it
+/// waits for its answer.
+pub(super) fn lose(key: &Bytes, owned: &mut Option<Owned>, work: Option<&Work>, context: &mut Context<'_>) {
+    let is_shared = owned.take().is_some_and(|owned| owned.is_shared);
+    let last = context.local.find(key);
+    if is_shared || !last.is_some_and(|id| work.is_some_and(|work| work.logs_in(id))) {
+        context.end_all(key, CloseReason::KeyLost);
+    }
 }
 
 fn answer(login: &Login, result: Result<(), IdentifyError>) -> Notice {
