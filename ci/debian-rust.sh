@@ -15,6 +15,21 @@ find_missing() {
     done
 }
 
+# Runs a command that needs the network, or a lock of the package manager: it has more chances.
+in_some_tries() {
+    local pause
+    for pause in 5 15 30 60; do
+        if "$@"; then return; fi
+        echo "failed, and is tried again in $pause s: $*" >&2
+        sleep "$pause"
+    done
+    "$@"
+}
+
+packages_lock="${TMPDIR:-/tmp}/proactor-packages-$(id -u).lock"
+# What another script is installing may be there in part: its programs must not be looked for yet.
+flock "$packages_lock" true
+
 # Installs the Debian packages that are missing. Scripts that do so at the same time wait for each
 # other.
 need_packages() {
@@ -26,9 +41,9 @@ need_packages() {
             find_missing "$@"
             [ ${#missing[@]} -gt 0 ] || exit 0
             # A service that a package starts must not keep the lock.
-            "${as_root[@]}" apt-get update 9>&-
-            "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}" 9>&-
-        ) 9>"${TMPDIR:-/tmp}/proactor-packages-$(id -u).lock"
+            in_some_tries "${as_root[@]}" apt-get update 9>&-
+            in_some_tries "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "${missing[@]}" 9>&-
+        ) 9>"$packages_lock"
     fi
 }
 

@@ -7,7 +7,8 @@ end_started() {
     for id in "${started[@]}"; do
         kill "$id" 2>/dev/null || true
     done
-    rm -rf "$scratch"
+    # What still runs may write there, and that is no failure of the script.
+    rm -rf "$scratch" || true
 }
 trap end_started EXIT
 
@@ -22,7 +23,7 @@ fail() {
 until_it_is() {
     local what="$1"
     shift
-    for _ in $(seq 600); do
+    for _ in $(seq 1200); do
         if "$@"; then return; fi
         sleep 0.1
     done
@@ -31,6 +32,18 @@ until_it_is() {
 
 gone() {
     ! kill -0 "$1" 2>/dev/null
+}
+
+# Until the server on `port` has closed every connection. A client that has ended may not be noticed
+# yet: a drain would end its session, and give another reason for that.
+until_all_have_left() {
+    until_it_is 'every client has left' nobody_is_connected
+}
+nobody_is_connected() {
+    local at
+    at="$(printf ':%04X' "$port")"
+    # Established, and closed by the peer alone.
+    ! awk -v at="$at" 'substr($2, 9) == at && ($4 == "01" || $4 == "08") { found = 1 } END { exit !found }' /proc/net/tcp
 }
 
 # A port that nobody listens on, for a program that cannot say which it got. Not one of those that
