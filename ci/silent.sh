@@ -13,7 +13,8 @@ nc -h 2>&1 | grep -q OpenBSD || need_packages netcat-openbsd
 command -v ip >/dev/null || need_packages iproute2
 
 . ci/program.sh
-space="silent$$"
+# Names of interfaces have 15 characters at most.
+space="lost$$"
 end() {
     end_started
     ip netns delete "$space" 2>/dev/null || true
@@ -43,7 +44,7 @@ says() {
 
 # Whether the server's connection to the member in the namespace is there.
 is_there() {
-    ss -Htn state established "src 10.213.7.1:$port" | grep -q '10\.213\.7\.2:'
+    ss -Htn state established "src 10.213.7.1:$port" | grep '10\.213\.7\.2:' >/dev/null
 }
 is_gone() {
     ! is_there
@@ -90,10 +91,12 @@ noticed() {
     local took=$((SECONDS - cut))
     [ "$took" -ge "$least" ] && [ "$took" -le "$most" ] || fail "after $took s, not $least to $most s: $reason"
 
-    kill "$lost_says" "$talks_says" "$lost" "$talks" 2>/dev/null || true
+    # The other goes on until the drain, which ends its session. If it ended before, that might be a
+    # reset too.
     kill -TERM "$server"
     local code=0
     wait "$server" || code=$?
+    kill "$lost_says" "$talks_says" "$lost" "$talks" 2>/dev/null || true
     grep -q "has ended: 2 sessions (.*1: $reason" "$scratch/server.log" || fail "not one session has ended with: $reason"
     echo "   after $took s: $reason"
 }
