@@ -14,9 +14,9 @@ command -v node >/dev/null || need_packages nodejs
 command -v npm >/dev/null || need_packages npm
 
 python3 -m venv "$scratch/python"
-"$scratch/python/bin/pip" --quiet --disable-pip-version-check install 'websockets>=14,<17' >"$scratch/pip.log" 2>&1 ||
+in_some_tries "$scratch/python/bin/pip" --quiet --disable-pip-version-check install 'websockets>=14,<17' >"$scratch/pip.log" 2>&1 ||
     fail 'the package websockets could not be installed'
-npm install --silent --no-fund --no-audit --prefix "$scratch/node" 'ws@8' >"$scratch/npm.log" 2>&1 ||
+in_some_tries npm install --silent --no-fund --no-audit --prefix "$scratch/node" 'ws@8' >"$scratch/npm.log" 2>&1 ||
     fail 'the package ws could not be installed'
 python="$scratch/python/bin/python"
 export NODE_PATH="$scratch/node/node_modules"
@@ -39,7 +39,7 @@ drained() {
 speaks() {
     local what=$1
     shift
-    timeout 60 "$@" >"$scratch/client.log" 2>&1 || fail "$what has failed"
+    timeout 300 "$@" >"$scratch/client.log" 2>&1 || fail "$what has failed"
 }
 
 echo '== clients that we did not write'
@@ -47,10 +47,11 @@ echo '== clients that we did not write'
 for security in plain tls; do
     if [ $security = tls ]; then
         serve echo --websocket /ws --tls-cert "$scratch/dev-cert.pem" --tls-key "$scratch/dev-key.pem"
-        url="wss://localhost:$port/ws"
+        # Not by name: it may mean an address that nobody listens on, and a client may try no other.
+        url="wss://127.0.0.1:$port/ws"
     else
         serve echo --websocket /ws
-        url="ws://localhost:$port/ws"
+        url="ws://127.0.0.1:$port/ws"
     fi
     speaks "Python's websockets ($security)" "$python" ci/websocket/client.py "$url" "$scratch/dev-cert.pem"
     speaks "Node's ws ($security)" node ci/websocket/client.js "$url" "$scratch/dev-cert.pem"
@@ -68,7 +69,7 @@ done
 
 echo '== compressed'
 serve echo --websocket /ws --websocket-deflate
-url="ws://localhost:$port/ws"
+url="ws://127.0.0.1:$port/ws"
 speaks "Python's websockets, compressed" "$python" ci/websocket/client.py "$url" "$scratch/dev-cert.pem" deflate
 speaks "Node's ws, compressed" node ci/websocket/client.js "$url" "$scratch/dev-cert.pem" deflate
 drained

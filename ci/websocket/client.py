@@ -6,6 +6,9 @@ import sys
 
 import websockets
 
+# A busy machine takes its time.
+PATIENCE = {"open_timeout": 60, "close_timeout": 60, "ping_interval": None}
+
 
 def context(url, certificate):
     return ssl.create_default_context(cafile=certificate) if url.startswith("wss:") else None
@@ -13,7 +16,7 @@ def context(url, certificate):
 
 async def talk(url, security, extensions=None):
     offer = {"extensions": extensions, "compression": None} if extensions else {"compression": "deflate"}
-    async with websockets.connect(url, ssl=security, max_size=None, **offer) as peer:
+    async with websockets.connect(url, ssl=security, max_size=None, **offer, **PATIENCE) as peer:
         assert bool(peer.protocol.extensions) == bool(extensions), peer.protocol.extensions
         for text in ["", "hello", "größer 😀", "x" * 65_536]:
             await peer.send(text)
@@ -26,7 +29,7 @@ async def talk(url, security, extensions=None):
         await peer.send(["frag", "men", "ted ", "text"])
         assert await peer.recv() == "fragmented text"
         pong = await peer.ping(b"are you there?")
-        await asyncio.wait_for(pong, 10)
+        await asyncio.wait_for(pong, 60)
         for index in range(1000):
             await peer.send(str(index))
         for index in range(1000):
@@ -38,7 +41,7 @@ async def talk(url, security, extensions=None):
 async def refused(url, security):
     for target, headers, status in [(url + "/other", {}, 404), (url, {"Origin": "https://evil.example"}, 403)]:
         try:
-            await websockets.connect(target, ssl=security, additional_headers=headers)
+            await websockets.connect(target, ssl=security, additional_headers=headers, **PATIENCE)
         except websockets.InvalidStatus as error:
             assert error.response.status_code == status, error
         else:
@@ -46,9 +49,9 @@ async def refused(url, security):
 
 
 async def too_long(url, security):
-    async with websockets.connect(url, ssl=security, max_size=None) as peer:
-        await peer.send(b"x" * 65_537)
+    async with websockets.connect(url, ssl=security, max_size=None, **PATIENCE) as peer:
         try:
+            await peer.send(b"x" * 65_537)
             await peer.recv()
         except websockets.ConnectionClosed as error:
             assert error.rcvd.code == 1009, error
@@ -57,7 +60,7 @@ async def too_long(url, security):
 
 
 async def stay(url, security):
-    async with websockets.connect(url, ssl=security) as peer:
+    async with websockets.connect(url, ssl=security, **PATIENCE) as peer:
         print("stays", flush=True)
         try:
             await peer.recv()
@@ -74,9 +77,9 @@ async def deflate(url, security):
             offer = ClientPerMessageDeflateFactory(nothing, nothing, bits, bits or True)
             await talk(url, security, [offer])
     offer = [ClientPerMessageDeflateFactory(client_max_window_bits=True)]
-    async with websockets.connect(url, ssl=security, max_size=None, extensions=offer, compression=None) as peer:
-        await peer.send(b"\0" * (64 << 20))
+    async with websockets.connect(url, ssl=security, max_size=None, extensions=offer, compression=None, **PATIENCE) as peer:
         try:
+            await peer.send(b"\0" * (64 << 20))
             await peer.recv()
         except websockets.ConnectionClosed as error:
             assert error.rcvd.code == 1009, error

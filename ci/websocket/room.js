@@ -11,4 +11,4 @@ peer.on("message", (data, isBinary) => {
   const end = () => (pinged ? process.exit(heard ? 0 : 1) : setTimeout(end, 50));
   end();
 });
-setTimeout(() => process.exit(2), 30000);
+setTimeout(() => process.exit(2), 120000);

@@ -8,7 +8,7 @@ import websockets
 async def echo(peer):
     assert peer.subprotocol == "echo.v1", peer.subprotocol
     assert peer.protocol.extensions, "the client offers to compress"
-    await asyncio.wait_for(await peer.ping(b"there?"), 10)
+    await asyncio.wait_for(await peer.ping(b"there?"), 60)
     try:
         while True:
             message = await peer.recv()
@@ -21,7 +21,7 @@ async def echo(peer):
 
 
 async def main():
-    async with websockets.serve(echo, "127.0.0.1", 0, subprotocols=["echo.v1"], max_size=None) as server:
+    async with websockets.serve(echo, "127.0.0.1", 0, subprotocols=["echo.v1"], max_size=None, open_timeout=60, ping_interval=None) as server:
         print("listening on", server.sockets[0].getsockname()[1], flush=True)
         await asyncio.Future()
 
