@@ -28,7 +28,7 @@ expect() {
 load() {
     local name=$1 requests=20000
     shift
-    timeout 120 h2load -n "$requests" "$@" "$url" > "$scratch/h2load.log" || fail "h2load $name failed"
+    timeout 600 h2load -n "$requests" "$@" "$url" > "$scratch/h2load.log" || fail "h2load $name failed"
     grep -q "requests: $requests total, $requests started, $requests done, $requests succeeded, 0 failed, 0 errored, 0 timeout" "$scratch/h2load.log" \
         || fail "h2load $name: not every request succeeded"
     grep -q "status codes: $requests 2xx, 0 3xx, 0 4xx, 0 5xx" "$scratch/h2load.log" || fail "h2load $name: not every answer was 200"
@@ -51,7 +51,7 @@ for backend in auto poll; do
     load 'HTTP/2' -c 20 -m 20
 
     # An answer that is late on a busy machine is no fault.
-    timeout 60 wrk -t 1 -c 50 -d 2s --timeout 30s "$url" > "$scratch/wrk.log" || fail 'wrk failed'
+    timeout 120 wrk -t 1 -c 50 -d 2s --timeout 30s "$url" > "$scratch/wrk.log" || fail 'wrk failed'
     if grep -E 'Non-2xx|Socket errors' "$scratch/wrk.log" || ! grep -qE '^ +[1-9][0-9]* requests in' "$scratch/wrk.log"; then
         fail 'wrk: not every request succeeded'
     fi

@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 target="${CARGO_TARGET_DIR:-$PWD/target}"
 cargo build --locked --manifest-path ci/without-io-uring/Cargo.toml --target-dir "$target/without-io-uring"
 without() {
-    timeout 1200 "$target/without-io-uring/debug/without-io-uring" "$@"
+    timeout 2400 "$target/without-io-uring/debug/without-io-uring" "$@"
 }
 
 # Tells the tests that io_uring is not available.

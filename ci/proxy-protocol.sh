@@ -46,8 +46,9 @@ cat > "$scratch/haproxy.cfg" <<CFG
 defaults
     mode tcp
     timeout connect 5s
-    timeout client 30s
-    timeout server 30s
+    timeout client 60s
+    timeout server 60s
+    timeout check 10s
     default-server inter 200ms
 frontend one
     bind 127.0.0.1:$first

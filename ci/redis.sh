@@ -61,7 +61,7 @@ check() {
     expect 0 publish news nobody
     # What the subscriber before has heard must not be taken for this one's.
     rm -f "$scratch/subscriber.log"
-    timeout 300 redis-cli -p "$port" subscribe news sports > "$scratch/subscriber.log" &
+    timeout 900 redis-cli -p "$port" subscribe news sports > "$scratch/subscriber.log" &
     local subscriber=$! text
     started+=("$subscriber")
     until_it_is 'the subscriber listens' grep -qs sports "$scratch/subscriber.log"
@@ -77,7 +77,7 @@ check() {
 
     local pipeline
     for pipeline in 1 16; do
-        timeout 120 redis-benchmark -p "$port" -n 20000 -P "$pipeline" --csv -t ping,set,get,incr,mset > "$scratch/benchmark.log" 2>&1 \
+        timeout 600 redis-benchmark -p "$port" -n 20000 -P "$pipeline" --csv -t ping,set,get,incr,mset > "$scratch/benchmark.log" 2>&1 \
             || fail 'redis-benchmark failed'
         grep -qi 'error\|warning' "$scratch/benchmark.log" && fail 'redis-benchmark complains'
         [[ $(grep -c '^"[A-Z]' "$scratch/benchmark.log") == 6 ]] || fail 'redis-benchmark has not run all tests'

@@ -21,7 +21,7 @@ mkdir -p "$target/wine"
 # Without debug information it links in half the time. Nobody debugs that.
 windows() {
     printf '\n== for Windows: cargo %s\n' "$*"
-    CARGO_TARGET_DIR="$target" CARGO_PROFILE_DEV_DEBUG=0 CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER="${wine:-not-run}" timeout 1500 bash -c \
+    CARGO_TARGET_DIR="$target" CARGO_PROFILE_DEV_DEBUG=0 CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER="${wine:-not-run}" timeout 2400 bash -c \
         '. ci/debian-rust.sh; debian_cargo "$1" --locked -Zbuild-std --target '"$triple"' \
             --workspace --exclude structure --exclude winsock --features proactor-cli/full "${@:2}"' - "$@"
 }
@@ -31,13 +31,14 @@ windows test --no-run --lib --bins --test conformance --test winsock --test serv
 [ "${1:-}" != --build ] || exit 0
 
 # Debian's wine64 installs the loader and its server outside PATH.
-wine="$(dpkg -L wine64 | grep -m 1 '/wine64$')"
-wineserver="$(dpkg -L wine64 | grep -m 1 '/wineserver64$')"
+wine="$(dpkg -L wine64 | awk '/\/wine64$/ && !found++')"
+wineserver="$(dpkg -L wine64 | awk '/\/wineserver64$/ && !found++')"
 export WINEPREFIX="$target/wine" WINEDEBUG=-all WINEDLLOVERRIDES='mscoree,mshtml='
-"$wineserver" -p
+# Fails if the server of an earlier run is still there, which does as well.
+"$wineserver" -p || true
 # Ends the programs of this prefix and no others.
 trap '"$wineserver" -k || true' EXIT
-timeout 120 "$wine" wineboot --init
+timeout 600 "$wine" wineboot --init
 
 # Rust's standard library gets random bytes from a DLL that Wine 8 lacks.
 printf '%s\n' '#include <windows.h>' 'BOOLEAN NTAPI SystemFunction036(PVOID, ULONG);' \
@@ -46,9 +47,10 @@ printf '%s\n' '#include <windows.h>' 'BOOLEAN NTAPI SystemFunction036(PVOID, ULO
 
 # The services that Wine starts with its first program keep that program's output open. A test that
 # reads it to the end would hang, so start this program first and leave it running.
+rm -f "$target/keeper.log"
 timeout 3600 "$wine" "$target/$triple/debug/proactor.exe" echo --listen 127.0.0.1:0 </dev/null >"$target/keeper.log" 2>&1 &
-for _ in $(seq 300); do
-    grep -q 'echo on' "$target/keeper.log" && break
+for _ in $(seq 900); do
+    grep -qs 'echo on' "$target/keeper.log" && break
     sleep 0.2
 done
 grep 'echo on' "$target/keeper.log"
@@ -61,10 +63,10 @@ windows test --test server -- sessions::
 # Linux tests start the Windows programs. Under Wine, SIGINT acts as Ctrl-C does on Windows.
 export PROACTOR_TEST_UNDER="$wine" PROACTOR_TEST_PROGRAMS="$target/$triple/debug" PROACTOR_TEST_CONNECTIONS=500
 printf '\n== clients of this system\n'
-timeout 600 cargo test --locked --workspace --test examples --bins
+timeout 1500 cargo test --locked --workspace --test examples --bins
 # Windows has no Unix socket files, signals of Unix, sockets that a process is started with, limits
 # of open files, or metric of the memory of a process.
-timeout 600 cargo test --locked --workspace --test program --bins -- \
+timeout 1500 cargo test --locked --workspace --test program --bins -- \
     --skip unix_sockets:: --skip limits:: --skip sigterm --skip io_uring:: \
     --skip hangup:: --skip restart:: --skip stopped:: --skip a_unix_socket \
     --skip inherited:: --skip notify:: --skip upgrade:: --skip quit:: --skip reloading:: --skip dashboard:: \

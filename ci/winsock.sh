@@ -30,14 +30,14 @@ step() {
 
 # Debian's wine64 installs the loader and its server outside PATH. Every wait is limited: a program
 # that hangs under Wine is a failure.
-wine="$(dpkg -L wine64 | grep -m 1 '/wine64$')"
-wineserver="$(dpkg -L wine64 | grep -m 1 '/wineserver64$')"
+wine="$(dpkg -L wine64 | awk '/\/wine64$/ && !found++')"
+wineserver="$(dpkg -L wine64 | awk '/\/wineserver64$/ && !found++')"
 export WINEPREFIX="$work/wine" WINEDEBUG=-all WINEDLLOVERRIDES='mscoree,mshtml=;winedbg.exe='
 # Fails if the server of an earlier run is still there, which does as well.
 "$wineserver" -p || true
 # Ends the programs of this prefix and no others.
 trap '"$wineserver" -k || true' EXIT
-timeout 120 "$wine" wineboot --init </dev/null >"$work/wineboot.log" 2>&1
+timeout 600 "$wine" wineboot --init </dev/null >"$work/wineboot.log" 2>&1
 
 mingw() {
     local source="$1" program="$2" compiler=x86_64-w64-mingw32-gcc
@@ -61,7 +61,7 @@ wine_case() {
     fi
     (
         cd "$work/run/$name.folder"
-        timeout 60 "$wine" "$work/exe/$name.exe" </dev/null >"$work/run/$name.raw" 2>"$work/run/$name.err"
+        timeout 180 "$wine" "$work/exe/$name.exe" </dev/null >"$work/run/$name.raw" 2>"$work/run/$name.err"
     ) || {
         echo "$name under Wine: exit $? after: $(tail -1 "$work/run/$name.raw")" >&2
         return 1
@@ -69,12 +69,17 @@ wine_case() {
     tr -d '\r' <"$work/run/$name.raw" >"$work/run/$name"
 }
 
-# Wine on a busy machine may be late for a wait of a case. So a difference has more chances.
+# Wine on a busy machine may be late for a wait of a case. So a difference has more chances. It may
+# also fail to run one, but not often.
 checked_wine_case() {
-    local source="$1" name
+    local source="$1" name failures=0
     name="$(basename "${source%.*}")"
     for attempt in {1..20}; do
-        wine_case "$source" || return 1
+        if ! wine_case "$source"; then
+            failures=$((failures + 1))
+            [ "$failures" -lt 3 ] || return 1
+            continue
+        fi
         if diff "${source%.*}.expected" "$work/run/$name" >"$work/run/$name.diff" 2>&1; then
             return 0
         fi
@@ -117,7 +122,7 @@ two_at_a_time checked_wine_case "$cases"/*.c "$cases"/*.cpp || fail "cases diffe
 
 step "the cases on this library"
 . ci/program.sh
-timeout 300 cargo test --locked --workspace --test behaviour --bins
+timeout 900 cargo test --locked --workspace --test behaviour --bins
 built="${program%/*}"
 export WINSOCK_DRIVER="$built/winsock-driver"
 
@@ -126,15 +131,15 @@ talk() {
     local log="$1" runner="$2" server="$3" client="$4" messages="$5" sessions="$6" port='' pid
     rm -f "$log" "$log".*
     : >"$log.server"
-    timeout 120 $runner "$server" 0 "$sessions" </dev/null >"$log.server" 2>"$log.err" &
+    timeout 600 $runner "$server" 0 "$sessions" </dev/null >"$log.server" 2>"$log.err" &
     pid=$!
-    for _ in $(seq 300); do
+    for _ in $(seq 1200); do
         port="$(tr -d '\r' <"$log.server" | sed -n 's/^port //p')"
         [ -n "$port" ] && break
         sleep 0.1
     done
     [ -n "$port" ] || fail "$server does not listen: $(cat "$log.err")"
-    timeout 120 $runner "$client" 127.0.0.1 "$port" "$messages" "$sessions" </dev/null >"$log.client" 2>>"$log.err" ||
+    timeout 600 $runner "$client" 127.0.0.1 "$port" "$messages" "$sessions" </dev/null >"$log.client" 2>>"$log.err" ||
         fail "$client fails: $(cat "$log.err")"
     wait "$pid" || fail "$server fails: $(cat "$log.err")"
     cat "$log.client" "$log.server" | tr -d '\r' | grep -v '^port ' >"$log"
@@ -219,7 +224,7 @@ said() {
 step "AddressSanitizer and UndefinedBehaviorSanitizer, on the poll backend"
 # Leaks are not looked for: threads that are still asleep when main returns own memory.
 WINSOCK_TEST_BACKENDS=poll WINSOCK_TEST_FLAGS="-fsanitize=address,undefined -fno-sanitize-recover=undefined" \
-    ASAN_OPTIONS=detect_leaks=0 timeout 300 cargo test --locked --workspace --test behaviour --bins
+    ASAN_OPTIONS=detect_leaks=0 timeout 900 cargo test --locked --workspace --test behaviour --bins
 
 step "10,000 sessions in the server of model I"
 sessions=10000
