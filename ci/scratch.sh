@@ -34,16 +34,16 @@ gone() {
     ! kill -0 "$1" 2>/dev/null
 }
 
-# Until the server on `port` has closed every connection. A client that has ended may not be noticed
-# yet: a drain would end its session, and give another reason for that.
-until_all_have_left() {
-    until_it_is 'every client has left' nobody_is_connected
+# Waits until the server on `port` has closed all connections but so many. A client that has ended
+# may not be noticed yet: a drain would end its session, and give another reason for that.
+until_connected() {
+    until_it_is "no more than $1 connections" connections_are "$1"
 }
-nobody_is_connected() {
+connections_are() {
     local at
     at="$(printf ':%04X' "$port")"
     # Established, and closed by the peer alone.
-    ! awk -v at="$at" 'substr($2, 9) == at && ($4 == "01" || $4 == "08") { found = 1 } END { exit !found }' /proc/net/tcp
+    awk -v at="$at" -v wanted="$1" 'substr($2, 9) == at && ($4 == "01" || $4 == "08") { count++ } END { exit count + 0 != wanted }' /proc/net/tcp
 }
 
 # A port that nobody listens on, for a program that cannot say which it got. Not one of those that

@@ -39,7 +39,7 @@ certificate stranger other
 # Drains it. Its summary must have each of the texts.
 drained() {
     local code=0 text
-    until_all_have_left
+    until_connected 0
     kill -TERM "$server"
     until_it_is 'the end of the server' gone "$server"
     wait "$server" || code=$?
@@ -143,6 +143,7 @@ answered 'the new one is in use' -CAfile "$scratch/other.pem"
 refused 'the old authority' -CAfile "$scratch/ca.pem"
 echo after >&6
 until_it_is 'the live session goes on' grep -qx after "$scratch/live.log"
+until_connected 1
 kill -TERM "$server"
 until_it_is 'the drain ends the live session' gone "$live"
 until_it_is 'the end of the server' gone "$server"
