@@ -9,6 +9,7 @@ cd "$(dirname "$0")/.."
 
 . ci/debian-rust.sh
 . ci/scratch.sh
+command -v python3 >/dev/null || need_packages python3
 command -v runc >/dev/null || need_packages runc
 
 . ci/program.sh

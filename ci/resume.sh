@@ -14,7 +14,7 @@ cargo build --locked -p proactor --features websocket --example resume_web
 log="$(mktemp)"
 "${CARGO_TARGET_DIR:-$PWD/target}/debug/examples/resume_web" >"$log" &
 server=$!
-trap 'kill "$server"; rm -f "$log"' EXIT
+trap 'kill "$server" 2>/dev/null || true; rm -f "$log"' EXIT
 for _ in $(seq 600); do
     url="$(sed -n 's#.*\(ws://[^ ]*\).*#\1#p' "$log")"
     [ -z "$url" ] || break
