@@ -5,7 +5,7 @@ import time
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
-PATIENCE = 30
+PATIENCE = 120
 
 
 def step(text):
@@ -15,14 +15,15 @@ def step(text):
 def until(what, reached):
     end = time.monotonic() + PATIENCE
     while True:
+        why = ""
         try:
             result = reached()
         except Exception as error:  # An element that is being replaced.
-            result, what = None, f"{what} ({error})"
+            result, why = None, f" ({error})"
         if result:
             return result
         if time.monotonic() > end:
-            raise SystemExit(f"never: {what}")
+            raise SystemExit(f"never: {what}{why}")
         time.sleep(0.02)
 
 
@@ -67,4 +68,5 @@ class Tab:
 
     def expect_no_overflow(self):
         root = "document.documentElement"
-        assert self.driver.execute_script(f"return {root}.scrollWidth <= {root}.clientWidth"), "it scrolls sideways"
+        fits = f"return {root}.scrollWidth <= {root}.clientWidth"
+        until("it does not scroll sideways", lambda: self.driver.execute_script(fits))
