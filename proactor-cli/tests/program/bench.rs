@@ -13,8 +13,17 @@ use crate::reserved::Reserved;
 
 /// A short run with JSON on standard output.
 fn bench(address: SocketAddr, arguments: &[&str]) -> Output {
+    bench_for("300ms", address, arguments)
+}
+
+/// A run that ends by its first error, however late that comes.
+fn bench_until_error(address: SocketAddr, arguments: &[&str]) -> Output {
+    bench_for("1h", address, arguments)
+}
+
+fn bench_for(duration: &str, address: SocketAddr, arguments: &[&str]) -> Output {
     let address = address.to_string();
-    let always = ["bench", "--connect", &address, "--connections", "6", "--duration", "300ms", "--warmup", "100ms"];
+    let always = ["bench", "--connect", &address, "--connections", "6", "--duration", duration, "--warmup", "100ms"];
     run(&[&always[..], &["--json", "-"], arguments].concat())
 }
 
@@ -185,7 +194,7 @@ fn every_fault_of_a_server_is_reported_by_kind() {
         (closing, "60s", "closed_by_server", "answers so far: 0, under way: 1"),
         (silent, "200ms", "no_answer", "for 200ms; answers so far: 0, under way: 1"),
     ] {
-        let output = bench(address, &["--timeout", timeout]);
+        let output = bench_until_error(address, &["--timeout", timeout]);
         assert_eq!(output.status.code(), Some(1), "{kind}: {}", said(&output));
         let report = json(&output);
         assert_eq!(report["ending"], "too_many_errors");
@@ -233,7 +242,7 @@ fn any_answer_is_accepted_if_asked_for() {
     let output = bench(pong, &arguments);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert!(number(&json(&output), "/messages/answered") > 0);
-    let output = bench(pong, &arguments[..4]);
+    let output = bench_until_error(pong, &arguments[..4]);
     assert_eq!(json(&output)["errors"]["kinds"][0]["kind"], "wrong_answer", "an echo it is not");
 }
 

@@ -151,7 +151,9 @@ fn three_listeners_serve_at_once_each_in_its_own_way() {
     assert_eq!(lines.hear_said(), "from length");
     assert_eq!(short.hear_said(), "from length");
     // The limit of sessions of one listener is not that of another.
-    assert!(is_cut_off(at(2, four)), "a second session where one is allowed");
+    // The reset of a refused connection can come before `connect` returns.
+    let second = Member::try_connect_at(&chat, 2, four);
+    assert!(second.map_or(true, is_cut_off), "a second session where one is allowed");
     at(0, Frames::Lines).say(b"one more");
     assert_eq!(short.hear_said(), "one more");
     short.say(longer_than_the_second_takes.as_bytes());

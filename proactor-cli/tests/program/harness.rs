@@ -138,7 +138,7 @@ impl Running {
         self.try_connect_at(index).unwrap()
     }
 
-    fn try_connect_at(&self, index: usize) -> io::Result<TcpStream> {
+    pub(crate) fn try_connect_at(&self, index: usize) -> io::Result<TcpStream> {
         let stream = TcpStream::connect(self.addresses[index])?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;

@@ -40,7 +40,11 @@ impl Member {
 
     /// At one of its addresses.
     pub(crate) fn connect_at(chat: &Running, index: usize, frames: Frames) -> Member {
-        Member { stream: BufReader::new(chat.connect_at(index)), frames }
+        Member::try_connect_at(chat, index, frames).unwrap()
+    }
+
+    pub(crate) fn try_connect_at(chat: &Running, index: usize, frames: Frames) -> std::io::Result<Member> {
+        Ok(Member { stream: BufReader::new(chat.try_connect_at(index)?), frames })
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) {

@@ -13,7 +13,10 @@ use crate::broker::{Broker, Scratch, free_port, wait_until};
 use crate::proxy::Proxy;
 use crate::users::{Client, Node};
 
+/// For tests in which a lease ends.
 const LEASE: Duration = Duration::from_secs(2);
+/// For the others: no login waits in vain, and no lease ends, on a busy machine.
+const LONG_LEASE: Duration = Duration::from_secs(20);
 /// What a child process is told: where NATS is, and the seconds of its lease.
 const CHILD: &str = "PROACTOR_TEST_NODE";
 const CHILD_LEASE: &str = "PROACTOR_TEST_LEASE";
@@ -26,7 +29,7 @@ fn broker(scratch: &Scratch) -> Option<Broker> {
 fn a_key_that_another_node_has_is_refused_replaced_or_shared() {
     let scratch = Scratch::new();
     let Some(broker) = broker(&scratch) else { return };
-    let [a, b] = ["a", "b"].map(|name| Node::join(&broker.url(), name, LEASE));
+    let [a, b] = ["a", "b"].map(|name| Node::join(&broker.url(), name, LONG_LEASE));
     let (first, answer) = Client::log_in(a.address, "refuse ann");
     assert_eq!(answer, "ok");
     assert_eq!(Client::log_in(b.address, "refuse ann").1, "taken");
@@ -55,7 +58,7 @@ fn a_key_of_any_bytes_is_a_record() {
     let Some(broker) = broker(&scratch) else { return };
     let [a, b] = ["a", "b"].map(|name| {
         let nats = Nats::new(broker.url()).prefix("x.y").node(name).directory(1);
-        Node::start(nats.connect().unwrap().lease(LEASE))
+        Node::start(nats.connect().unwrap().lease(LONG_LEASE))
     });
     let longest = "é.* >".repeat(1024 / 6);
     for user in ["", "a.b", "*", ">", " ", "$KV.>", &longest] {
@@ -200,9 +203,7 @@ fn a_node_that_is_cut_off_from_nats_closes_what_is_no_longer_certain_and_serves_
 fn keys_outlive_a_restart_of_jetstream() {
     let scratch = Scratch::new();
     let Some(mut broker) = broker(&scratch) else { return };
-    // Long enough for the restart.
-    let lease = Duration::from_secs(20);
-    let [a, b] = ["a", "b"].map(|name| Node::join(&broker.url(), name, lease));
+    let [a, b] = ["a", "b"].map(|name| Node::join(&broker.url(), name, LONG_LEASE));
     let (client, answer) = Client::log_in(a.address, "refuse ann");
     assert_eq!(answer, "ok");
     for round in 0..2 {
@@ -248,10 +249,9 @@ fn three_nats_servers_keep_the_keys_when_the_leader_is_killed() {
     };
     let Some(mut brokers) = routes.iter().enumerate().map(start).collect::<Option<Vec<Broker>>>() else { return };
     let urls: Vec<String> = brokers.iter().map(Broker::url).collect();
-    let lease = Duration::from_secs(20);
     let [a, b] = ["a", "b"].map(|name| {
         let nats = Nats::new(urls.join(",")).node(name).directory(3);
-        Node::start(nats.connect().unwrap().lease(lease))
+        Node::start(nats.connect().unwrap().lease(LONG_LEASE))
     });
     let mut client = None;
     wait_until("JetStream to have a leader", || {

@@ -35,10 +35,15 @@ pub(crate) fn start(command: &str, arguments: &[&str]) -> (Running, SocketAddr) 
 }
 
 pub(crate) fn connect(admin: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(admin).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.set_write_timeout(Some(PATIENCE)).unwrap();
-    stream
+    try_connect(admin).unwrap()
+}
+
+/// To a listener that may refuse it, whose reset can come before the connection is there.
+pub(crate) fn try_connect(admin: SocketAddr) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect(admin)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    Ok(stream)
 }
 
 /// Writes a request as it is, and reads to the end.
