@@ -16,6 +16,17 @@ fn backends() -> impl Iterator<Item = &'static str> {
     [(uring(), "uring"), (true, "poll")].into_iter().filter_map(|(is_there, name)| is_there.then_some(name))
 }
 
+/// With each of these flags on each backend, beside each other: it takes seconds, and little work.
+fn on_each(flags: [&str; 2], test: fn(&str, &str)) {
+    std::thread::scope(|scope| {
+        for backend in backends() {
+            for flag in flags {
+                scope.spawn(move || test(backend, flag));
+            }
+        }
+    });
+}
+
 fn start(backend: &str, flag: &str) -> Running {
     let arguments = ["--listen", "127.0.0.1:0", "--codec", "lines", "--shards", "1", "--backend", backend];
     Running::echo(&[&arguments[..], &[flag, "2s"]].concat())
@@ -53,41 +64,41 @@ fn is_echoed(member: &mut Member, line: &[u8]) -> bool {
 
 #[test]
 fn what_came_while_the_program_was_stopped_is_answered_before_anyone_is_closed() {
-    for backend in backends() {
-        for flag in ["--idle-timeout", "--receive-timeout"] {
-            let server = start(backend, flag);
-            let mut members = in_time(|| {
-                let mut members: Vec<Member> = (0..50).map(|_| Member::connect(&server, Frames::Lines)).collect();
-                members.iter_mut().all(|member| is_echoed(member, b"before")).then_some(members)
-            });
-            stopped_during(&server, || {
-                for member in &mut members {
-                    member.say(b"meanwhile");
-                }
-            });
-            for (number, member) in members.iter_mut().enumerate() {
-                let heard = member.try_hear().unwrap_or_default();
-                assert_eq!(heard.as_deref(), Some(&b"meanwhile"[..]), "{backend} {flag}: {number}");
-            }
+    on_each(["--idle-timeout", "--receive-timeout"], answers_what_came);
+}
+
+fn answers_what_came(backend: &str, flag: &str) {
+    let server = start(backend, flag);
+    let mut members = in_time(|| {
+        let mut members: Vec<Member> = (0..50).map(|_| Member::connect(&server, Frames::Lines)).collect();
+        members.iter_mut().all(|member| is_echoed(member, b"before")).then_some(members)
+    });
+    stopped_during(&server, || {
+        for member in &mut members {
+            member.say(b"meanwhile");
         }
+    });
+    for (number, member) in members.iter_mut().enumerate() {
+        let heard = member.try_hear().unwrap_or_default();
+        assert_eq!(heard.as_deref(), Some(&b"meanwhile"[..]), "{backend} {flag}: {number}");
     }
 }
 
 #[test]
 fn a_packet_that_was_completed_while_the_program_was_stopped_took_no_time() {
-    for backend in backends() {
-        for flag in ["--read-timeout", "--handshake-timeout"] {
-            let server = start(backend, flag);
-            let (_other, mut member) = in_time(|| {
-                let mut other = Member::connect(&server, Frames::Lines);
-                let mut member = Member::connect(&server, Frames::Lines);
-                let begun = member.stream.get_mut().write_all(b"half");
-                // When the later session has been served, the earlier one has been read from too.
-                (begun.is_ok() && is_echoed(&mut other, b"ready")).then_some((other, member))
-            });
-            stopped_during(&server, || member.write(b" and whole\n"));
-            let heard = member.try_hear().unwrap_or_default();
-            assert_eq!(heard.as_deref(), Some(&b"half and whole"[..]), "{backend} {flag}");
-        }
-    }
+    on_each(["--read-timeout", "--handshake-timeout"], completes_a_packet);
+}
+
+fn completes_a_packet(backend: &str, flag: &str) {
+    let server = start(backend, flag);
+    let (_other, mut member) = in_time(|| {
+        let mut other = Member::connect(&server, Frames::Lines);
+        let mut member = Member::connect(&server, Frames::Lines);
+        let begun = member.stream.get_mut().write_all(b"half");
+        // When the later session has been served, the earlier one has been read from too.
+        (begun.is_ok() && is_echoed(&mut other, b"ready")).then_some((other, member))
+    });
+    stopped_during(&server, || member.write(b" and whole\n"));
+    let heard = member.try_hear().unwrap_or_default();
+    assert_eq!(heard.as_deref(), Some(&b"half and whole"[..]), "{backend} {flag}");
 }
