@@ -107,7 +107,7 @@ impl Handler for Others {
 
 #[test]
 fn members_that_keep_up_cost_no_allocation() {
-    const READERS: usize = 50;
+    const READERS: usize = MEMBERS;
     for backend in backends() {
         for at_once in [1, 15] {
             let (counts, counted) = mpsc::channel();
