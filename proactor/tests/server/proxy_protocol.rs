@@ -243,21 +243,27 @@ fn sessions_of_one_address_are_those_of_the_client() {
 
 #[test]
 fn a_drain_does_not_wait_for_headers() {
-    on_each_backend(|builder| {
-        let (server, address) = start(builder(), ProxyProtocol::required().timeout(NEVER));
-        let mut waiting: Vec<TcpStream> = (0..20).map(|_| connect(address)).collect();
-        for client in &mut waiting {
-            client.write_all(b"PROXY T").unwrap();
-        }
-        let mut good = connect(address);
-        good.write_all(&header(ProxyVersion::V1, "203.0.113.7:1")).unwrap();
-        expect(&good, hello(ProxyVersion::V1, "203.0.113.7:1").as_bytes());
-        let stats = server.handle();
-        server.handle().drain(NEVER);
-        server.wait().unwrap();
-        assert_eq!(stats.stats().accepted, 1);
-        for client in &waiting {
-            read_to_end_or_reset(client);
-        }
+    // Each takes seconds, and little work.
+    std::thread::scope(|scope| {
+        let drain = |builder| scope.spawn(move || does_not_wait_for_headers(builder));
+        on_each_backend(|builder| drop(drain(builder())));
     });
+}
+
+fn does_not_wait_for_headers(builder: Builder) {
+    let (server, address) = start(builder, ProxyProtocol::required().timeout(NEVER));
+    let mut waiting: Vec<TcpStream> = (0..20).map(|_| connect(address)).collect();
+    for client in &mut waiting {
+        client.write_all(b"PROXY T").unwrap();
+    }
+    let mut good = connect(address);
+    good.write_all(&header(ProxyVersion::V1, "203.0.113.7:1")).unwrap();
+    expect(&good, hello(ProxyVersion::V1, "203.0.113.7:1").as_bytes());
+    let stats = server.handle();
+    server.handle().drain(NEVER);
+    server.wait().unwrap();
+    assert_eq!(stats.stats().accepted, 1);
+    for client in &waiting {
+        read_to_end_or_reset(client);
+    }
 }

@@ -71,37 +71,44 @@ fn are_there(server: &Server, names: &[&str]) -> bool {
 
 #[test]
 fn a_node_that_drains_is_in_the_cluster_until_its_last_session_has_gone() {
-    for leaves_first in [0, 1] {
-        let cluster = Cluster::in_process();
-        let [one, two] = ["one", "two"].map(|name| {
-            let builder = builder(backends()[0], 2).codec(Lines::new()).cluster(cluster.node(name));
-            builder.start(Room).unwrap()
-        });
-        // One on each shard.
-        let mut clients = ["ann", "ben"].map(|name| Some(Client::new(&one, name)));
-        let _cho = Client::new(&two, "cho");
-        wait_until("all to be there", || are_there(&two, &["ann", "ben", "cho"]));
-        one.handle().drain(Duration::from_secs(600));
-        drop(clients[leaves_first].take());
-        let stays = ["ben", "ann"][leaves_first];
-        wait_until("the first to be gone", || are_there(&two, &[stays, "cho"]));
-        // By now the shard without a session would have ended.
-        std::thread::sleep(Duration::from_millis(200));
-        let Some(client) = clients.iter_mut().flatten().next() else { panic!("one stays") };
-        for _ in 0..2 {
-            assert_eq!(two.handle().send_anywhere(stays, "hello").wait(), Ok(1));
-            assert_eq!(client.line(), "hello", "{stays}");
+    // It takes seconds, and no work.
+    std::thread::scope(|scope| {
+        for leaves_first in [0, 1] {
+            scope.spawn(move || drains_with_one_left(leaves_first));
         }
-        client.say("leave");
-        wait_until("the other to leave", || are_there(&two, &["cho"]));
-        let told = || two.handle().nodes().iter().find(|node| &*node.name == "one").map(|node| node.uptime);
-        let before = told();
-        assert!(before.is_some());
-        wait_until("the node to tell of itself twice", || {
-            told().is_some_and(|uptime| Some(uptime) >= before.map(|before| before + Duration::from_secs(3)))
-        });
-        drop(clients);
-        one.wait().unwrap();
-        finish(two);
+    });
+}
+
+fn drains_with_one_left(leaves_first: usize) {
+    let cluster = Cluster::in_process();
+    let [one, two] = ["one", "two"].map(|name| {
+        let builder = builder(backends()[0], 2).codec(Lines::new()).cluster(cluster.node(name));
+        builder.start(Room).unwrap()
+    });
+    // One on each shard.
+    let mut clients = ["ann", "ben"].map(|name| Some(Client::new(&one, name)));
+    let _cho = Client::new(&two, "cho");
+    wait_until("all to be there", || are_there(&two, &["ann", "ben", "cho"]));
+    one.handle().drain(Duration::from_secs(600));
+    drop(clients[leaves_first].take());
+    let stays = ["ben", "ann"][leaves_first];
+    wait_until("the first to be gone", || are_there(&two, &[stays, "cho"]));
+    // By now the shard without a session would have ended.
+    std::thread::sleep(Duration::from_millis(200));
+    let Some(client) = clients.iter_mut().flatten().next() else { panic!("one stays") };
+    for _ in 0..2 {
+        assert_eq!(two.handle().send_anywhere(stays, "hello").wait(), Ok(1));
+        assert_eq!(client.line(), "hello", "{stays}");
     }
+    client.say("leave");
+    wait_until("the other to leave", || are_there(&two, &["cho"]));
+    let told = || two.handle().nodes().iter().find(|node| &*node.name == "one").map(|node| node.uptime);
+    let before = told();
+    assert!(before.is_some());
+    wait_until("the node to tell of itself twice", || {
+        told().is_some_and(|uptime| Some(uptime) >= before.map(|before| before + Duration::from_secs(3)))
+    });
+    drop(clients);
+    one.wait().unwrap();
+    finish(two);
 }
