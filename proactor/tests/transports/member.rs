@@ -62,6 +62,8 @@ pub(crate) struct Member {
     /// What has come and was not asked for, from `used` on.
     came: Vec<u8>,
     used: usize,
+    /// Of one read. It stays: to make one takes a build without optimization a long time.
+    buffer: Vec<u8>,
 }
 
 impl Member {
@@ -72,7 +74,7 @@ impl Member {
         let stream: Box<dyn Stream> =
             if is_over_tls { Box::new(authority.peer().connect(address).0) } else { Box::new(connect(address)) };
         let name = format!("{form:?}{}", if is_over_tls { " over TLS" } else { "" });
-        let mut member = Member { name, form, stream, came: Vec::new(), used: 0 };
+        let mut member = Member { name, form, stream, came: Vec::new(), used: 0, buffer: vec![0; 64 * 1024] };
         match form {
             Form::Prefixed | Form::Lines => member.stream.flush().unwrap(),
             Form::Binary | Form::Text => {
@@ -92,11 +94,9 @@ impl Member {
     #[track_caller]
     fn read(&mut self) {
         self.came.drain(..std::mem::take(&mut self.used));
-        let before = self.came.len();
-        self.came.resize(before + 64 * 1024, 0);
-        match self.stream.read(&mut self.came[before..]) {
+        match self.stream.read(&mut self.buffer) {
             Ok(0) => panic!("{}: the stream has ended", self.name),
-            Ok(count) => self.came.truncate(before + count),
+            Ok(count) => self.came.extend_from_slice(&self.buffer[..count]),
             Err(error) => panic!("{}: {error}", self.name),
         }
     }
