@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use proactor::tls::{Tls, TlsClient, TlsClientConfig, TlsConfig};
@@ -17,7 +18,11 @@ pub(crate) const NAME: &str = "server.test";
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// An authority, whose certificates have Ed25519 keys: their signatures have one length.
+/// The next serial number. Its first bits are those of a number of eight bytes.
+static SERIAL: AtomicU64 = AtomicU64::new(1 << 62);
+
+/// An authority. All its certificates for a name have one length, or two runs of a simulation would
+/// differ: their keys are Ed25519, whose signatures have one length, and so have their serial numbers.
 pub(crate) struct Authority {
     pub(crate) pem: String,
     issuer: Issuer<'static, KeyPair>,
@@ -49,6 +54,8 @@ impl Authority {
 
     pub(crate) fn sign_with(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Pair {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        // One that is made from the key is shorter now and then.
+        params.serial_number = Some(SERIAL.fetch_add(1, Ordering::Relaxed).into());
         change(&mut params);
         let key = key();
         let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
