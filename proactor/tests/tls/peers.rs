@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 static SERIAL: AtomicU64 = AtomicU64::new(1 << 62);
 
 /// An authority. All its certificates for a name have one length, or two runs of a simulation would
-/// differ: their keys are Ed25519, whose signatures have one length, and so have their serial numbers.
+/// differ: their keys are Ed25519, whose signatures have one length, as their serial numbers have.
 pub(crate) struct Authority {
     pub(crate) pem: String,
     issuer: Issuer<'static, KeyPair>,
