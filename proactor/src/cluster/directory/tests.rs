@@ -121,6 +121,15 @@ impl Node {
         self.turn();
     }
 
+    /// A session logs in, and has its key.
+    fn give(&self, user: &str) {
+        self.log_in(user);
+        let Some((_, Call::Put(_, done))) = self.records.take() else { panic!("a claim") };
+        done(Ok(Revision(2)));
+        self.turn();
+        assert!(matches!(self.told()[..], [Notice::Identified { result: Ok(()), .. }]));
+    }
+
     /// A session logs in, which is heard in the next turn.
     fn begin(&self, user: &str) {
         let mut ids = self.sessions.ids.lock().unwrap();
@@ -197,11 +206,7 @@ fn a_record_that_cannot_be_deleted_is_tried_again_after_a_pause_and_not_at_once(
 #[test]
 fn a_login_outlives_the_loss_of_what_another_session_here_had_claimed() {
     let mut node = Node::new();
-    node.log_in("ann");
-    let Some((_, Call::Put(_, done))) = node.records.take() else { panic!("a claim") };
-    done(Ok(Revision(2)));
-    node.turn();
-    assert_eq!(node.told().len(), 1);
+    node.give("ann");
     // Another node deletes the lease, and this one makes a new one: ann is claimed anew.
     node.now = node.keys.deadline(0).unwrap();
     node.turn();
@@ -312,11 +317,7 @@ fn a_login_that_gets_no_place_in_time_is_answered_all_the_same() {
 #[test]
 fn a_login_behind_another_job_of_its_key_is_answered_in_time_too() {
     let mut node = Node::new();
-    node.log_in("ann");
-    let Some((_, Call::Put(_, done))) = node.records.take() else { panic!("a claim") };
-    done(Ok(Revision(2)));
-    node.turn();
-    assert_eq!(node.told().len(), 1);
+    node.give("ann");
     make_busy(&mut node);
     // Her connection breaks, and she is here again.
     node.keys.left(Bytes::from_static(b"ann"));

@@ -200,7 +200,7 @@ fn of_two_clients_with_one_token_at_two_nodes_one_has_the_session() {
 }
 
 /// Nodes, and a client that has had one answer of the first and is away. So much waits for it that
-/// it takes many parts, each of which is 40 ms on its way.
+/// it takes many parts, and each travels for 40 ms.
 fn much_waits() -> (Nodes, Wanderer) {
     let resume = Resume::new().keep(200_000);
     let limits = Limits::new().outbox_bytes(1 << 20);
